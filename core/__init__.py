@@ -1,0 +1,1 @@
+"""What every room shares: settings, identifiers, events, configuration models, files. No Prefect, no state."""

@@ -1,0 +1,98 @@
+"""The one settings class: environment variables ``OPTICSTREAM_*`` over ``settings.yaml`` in the application's home."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from opticstream.core.errors import BadInput
+from opticstream.core.process_identity import default_host_name
+
+
+def _default_home() -> Path:
+    return Path(os.environ.get("OPTICSTREAM_HOME") or platformdirs.user_data_dir("opticstream", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """Settings of this process; read where they are used, so that tests override them by environment."""
+
+    model_config = SettingsConfigDict(env_prefix="OPTICSTREAM_", extra="forbid", frozen=True, env_ignore_empty=True)
+
+    home: Path = Field(
+        default_factory=_default_home,
+        description="Application home: state, embedded server, settings, caches. Nothing is written elsewhere.",
+    )
+    state_url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy URL of the state store; absent: SQLite file state.db in the home.",
+    )
+    lease_s: float = Field(
+        60, ge=0.2, description="Seconds a claim holds without renewal; renewed every third of it by a live worker."
+    )
+    max_attempts: int = Field(3, ge=1, description="Claims of one stage before the unit is failed for good.")
+    retry_backoff_s: tuple[float, ...] = Field(
+        (0, 30, 300), description="Seconds to wait before attempt 1, 2, 3, ... (JSON list); the last one repeats."
+    )
+    reconcile_after_s: float = Field(
+        30, ge=0, description="Seconds a ready unit may stay unclaimed before it counts as stalled."
+    )
+    dispatch: Literal["event", "run"] = Field(
+        "event", description="How ready units reach a deployment: by event trigger, or by creating the run directly."
+    )
+    host_name: str = Field(
+        default_factory=default_host_name,
+        description="Name under which this host's processes hold claims; must differ between hosts.",
+    )
+    server_port: int = Field(
+        4200, ge=0, le=65535, description="First port to try for the embedded Prefect server; 0 takes any free one."
+    )
+    server_start_timeout_s: float = Field(180, gt=0, description="Seconds to wait for the embedded server's health.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, settings.yaml."""
+        home = init_settings().get("home") or _default_home()
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, Path(home) / "settings.yaml")
+
+    @property
+    def numba_cache(self) -> Path:
+        """Folder of compiled kernels, so that each machine compiles once."""
+        return self.home / "cache" / "numba"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings.
+
+    Raises:
+        BadInput: naming every variable or key that cannot be used.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"OPTICSTREAM_{'_'.join(map(str, item['loc'])).upper()} = {item['input']!r}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise BadInput(
+            "settings", found=problems, action="Mend the environment variable or settings.yaml in the home."
+        ) from None

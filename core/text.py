@@ -1,0 +1,28 @@
+"""Small text rules that several rooms share."""
+
+import re
+
+from opticstream.core.errors import BadInput
+
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def slug(name: str) -> str:
+    """Return a project name as Prefect block documents spell it: lower case, ``-`` for ``_`` and ``.``."""
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def check_project_name(name: str) -> str:
+    """Return ``name`` unchanged.
+
+    Raises:
+        BadInput: it is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``, starting with a letter or digit.
+    """
+    if not _PROJECT.fullmatch(name):
+        raise BadInput(
+            "PROJECT",
+            found=repr(name),
+            expected="1 to 64 letters, digits, '_', '.' or '-', starting with a letter or digit",
+            action="Choose another project name.",
+        )
+    return name

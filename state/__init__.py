@@ -1,0 +1,20 @@
+"""Project state: one row per unit, claims with tokens, an outbox; SQLite by default, PostgreSQL by URL."""
+
+from opticstream.state.claims import Claim
+from opticstream.state.database import Database, open_database
+from opticstream.state.store import ProjectState, setup_project
+from opticstream.state.tree import OCT_TREE, Tree
+from opticstream.state.views import Milestones, ProjectView, UnitView
+
+__all__ = [
+    "OCT_TREE",
+    "Claim",
+    "Database",
+    "Milestones",
+    "ProjectState",
+    "ProjectView",
+    "Tree",
+    "UnitView",
+    "open_database",
+    "setup_project",
+]

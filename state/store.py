@@ -1,0 +1,240 @@
+"""One project's state: peek, read and open per unit; the gate; claims. The same code serves every tree."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import Connection, func, insert, select, update
+
+from opticstream.core.identifiers import UnitId
+from opticstream.core.text import check_project_name, slug
+from opticstream.state import claims as claiming
+from opticstream.state.claims import Claim, Refusal
+from opticstream.state.database import Database, db_now
+from opticstream.state.gate import Dispatch, Registration, register_ready
+from opticstream.state.handle import UnitHandle
+from opticstream.state.lease import LeaseKeeper
+from opticstream.state.rows import ProjectRow, create_unit, find_project, view_unit
+from opticstream.state.tables import projects, units
+from opticstream.state.tree import Tree
+from opticstream.state.views import ProjectView, UnitView, utc
+
+
+def setup_project(database: Database, tree: Tree, name: str, config: BaseModel) -> "ProjectState":
+    """Create a project, or replace its configuration; its units are kept.
+
+    Raises:
+        BadInput: the name cannot be a project name.
+    """
+    check_project_name(name)
+    values = {"name": name, "config": config.model_dump(mode="json"), "updated_at": db_now()}
+    key = {"pipeline": tree.pipeline, "slug": slug(name)}
+    with database.write("setup") as connection:
+        changed = connection.execute(
+            update(projects).where(*(projects.c[column] == value for column, value in key.items())).values(**values)
+        )
+        if changed.rowcount == 0:
+            connection.execute(insert(projects).values(**key, **values, created_at=db_now()))
+    return ProjectState(database, tree, name)
+
+
+class ProjectState:
+    """One project of one pipeline.
+
+    ``peek`` is an unlocked snapshot, ``read`` a consistent one with its children counted, ``open`` the locked,
+    mutable unit, committed on exit and rolled back on an exception.
+
+    Args:
+        database: the open store.
+        tree: the pipeline's tree.
+        name: project name.
+
+    Raises:
+        ProjectNotFound: it has not been set up.
+    """
+
+    def __init__(self, database: Database, tree: Tree, name: str) -> None:
+        self.database = database
+        self.tree = tree
+        with database.peek() as connection:
+            self._project = find_project(connection, tree, name)
+        self.name = self._project.name
+
+    @property
+    def row(self) -> ProjectRow:
+        """The project's row, for the other rooms of ``state``."""
+        return self._project
+
+    # --- views
+
+    def peek(self, ident: UnitId) -> UnitView | None:
+        """Return a unit as it is, None when it has no row; takes no lock."""
+        with self.database.peek() as connection:
+            return view_unit(connection, self._project, ident)
+
+    def read(self, ident: UnitId) -> UnitView | None:
+        """Return a unit and its children's counts, all of one moment."""
+        from dataclasses import replace
+
+        with self.database.read() as connection:
+            view = view_unit(connection, self._project, ident)
+            if view is None:
+                return None
+            row = connection.execute(
+                select(units.c.id).where(
+                    units.c.project_id == self._project.id,
+                    units.c.level == ident.level,
+                    *(
+                        column == number
+                        for column, number in zip((units.c.n1, units.c.n2, units.c.n3), ident.numbers, strict=False)
+                    ),
+                )
+            ).scalar_one()
+            children = connection.execute(
+                select(units.c.status, func.count()).where(units.c.parent_id == row).group_by(units.c.status)
+            )
+            return replace(view, children={status: count for status, count in children})
+
+    @contextmanager
+    def open(self, ident: UnitId, *, claim: Claim | None = None) -> Iterator[UnitHandle]:
+        """Lock a unit, yield it mutable, commit on exit; it is created as pending when absent.
+
+        On SQLite this holds the store's write lock: the body does no I/O but renames.
+
+        Args:
+            ident: the unit.
+            claim: when given, it must be the current one, and stays it.
+
+        Raises:
+            ClaimLost: ``claim`` is no longer current; nothing was written.
+            StateError: an ``open`` of this thread is not closed yet.
+        """
+        with self.database.write(f"open {ident}") as connection:
+            handle = self._handle(connection, ident)
+            if claim is not None:
+                claiming.check_token(connection, claim)
+            yield handle
+            handle.flush()
+
+    def _handle(self, connection: Connection, ident: UnitId) -> UnitHandle:
+        return UnitHandle(connection, self._project, ident, create_unit(connection, self._project, ident))
+
+    # --- the project itself
+
+    def peek_project(self) -> ProjectView:
+        """Return the project's row."""
+        with self.database.peek() as connection:
+            return self._project_view(connection)
+
+    def read_project(self) -> ProjectView:
+        """Return the project's row and its units counted by level and status, all of one moment."""
+        from dataclasses import replace
+
+        with self.database.read() as connection:
+            view = self._project_view(connection)
+            counted: dict[str, dict[Any, int]] = {level.name: {} for level in self.tree.levels}
+            rows = connection.execute(
+                select(units.c.level, units.c.status, func.count())
+                .where(units.c.project_id == self._project.id)
+                .group_by(units.c.level, units.c.status)
+            )
+            for level, status, count in rows:
+                counted[level][status] = count
+            return replace(view, counts=counted)
+
+    def _project_view(self, connection: Connection) -> ProjectView:
+        row = connection.execute(select(projects).where(projects.c.id == self._project.id)).one()
+        created, updated = utc(row.created_at), utc(row.updated_at)
+        assert created is not None and updated is not None  # noqa: S101 (columns are NOT NULL)
+        return ProjectView(row.name, row.pipeline, row.config, created, updated)
+
+    # --- gate and claims
+
+    def register_ready(
+        self,
+        ident: UnitId,
+        *,
+        fingerprint: str,
+        source: dict[str, Any],
+        dispatch: Dispatch,
+        watcher_id: int | None = None,
+        force: bool = False,
+    ) -> Registration:
+        """Make a unit found on disk ready, once; see :func:`opticstream.state.gate.register_ready`."""
+        with self.database.write(f"register {ident}") as connection:
+            return register_ready(
+                connection,
+                self._project,
+                ident,
+                fingerprint=fingerprint,
+                source=source,
+                dispatch=dispatch,
+                watcher_id=watcher_id,
+                force=force,
+            )
+
+    def claim(self, ident: UnitId, stage: str, *, owner: str, force: bool = False) -> Claim:
+        """Claim a stage of a unit for this process.
+
+        Raises:
+            ClaimRefused: it is taken, done, failed, not ready or backing off; ``reason`` says which.
+        """
+        with self.database.write(f"claim {ident}") as connection:
+            result = claiming.take_claim(
+                connection,
+                self._project,
+                ident,
+                stage,
+                owner=owner,
+                identity=self.database.identity(),
+                settings=self.database.settings,
+                force=force,
+            )
+        if isinstance(result, Refusal):
+            raise result.error(ident, stage)
+        return result
+
+    def lease(self, claim: Claim) -> LeaseKeeper:
+        """Return the keeper that renews the claim while its body runs."""
+        return LeaseKeeper(self.database, claim)
+
+    @contextmanager
+    def commit(self, claim: Claim) -> Iterator[UnitHandle]:
+        """Finish a claimed stage: token checked, then the body's renames and milestones, in one short transaction.
+
+        The unit is completed when every stage of its level is committed.
+
+        Raises:
+            ClaimLost: another worker took over; nothing was written.
+        """
+        with self.database.write(f"commit {claim.ident}") as connection:
+            handle = self._handle(connection, claim.ident)
+            claiming.check_token(connection, claim)
+            yield handle
+            claiming.finish_stage(connection, claim, "committed")
+            if not claiming.unfinished_stages(connection, self._project, claim.unit_row):
+                handle.mark("completed")
+            handle.flush()
+
+    def fail(self, claim: Claim, error: str) -> None:
+        """Mark the claimed unit failed with its error and give the claim back.
+
+        Raises:
+            ClaimLost: another worker took over; its result stands.
+        """
+        with self.database.write(f"fail {claim.ident}") as connection:
+            handle = self._handle(connection, claim.ident)
+            claiming.check_token(connection, claim)
+            claiming.finish_stage(connection, claim, "failed")
+            handle.mark("failed", error=error)
+            handle.flush()
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back unused; the attempt does not count.
+
+        Raises:
+            ClaimLost: another worker took over.
+        """
+        with self.database.write(f"release {claim.ident}") as connection:
+            claiming.undo_attempt(connection, claim)

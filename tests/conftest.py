@@ -1,0 +1,83 @@
+"""Fixtures every room's tests share, and the checks that fail a test which leaves something behind."""
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from opticstream.core.settings import Settings, load_settings
+
+_SHARED_MEMORY = Path("/dev/shm")
+# Threads of libraries that live as long as the process and hold nothing of a test's.
+_LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor-", "APILogWorker", "EventsWorker", "GlobalEventLoop", "portal")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an application home of this test's own."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("OPTICSTREAM_HOME", str(folder))
+    monkeypatch.setenv("PREFECT_HOME", str(folder / "prefect"))
+    return folder
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    """Return settings with a short lease and no waits between attempts."""
+    return load_settings(lease_s=1.0, retry_backoff_s=(0.0,))
+
+
+def _threads() -> set[threading.Thread]:
+    return {t for t in threading.enumerate() if not any(name in t.name for name in _LASTING_THREADS)}
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _shared_memory() -> set[str]:
+    return set(os.listdir(_SHARED_MEMORY)) if _SHARED_MEMORY.is_dir() else set()
+
+
+def _sockets() -> set[tuple[object, ...]]:
+    own = psutil.Process()
+    return {(c.fd, c.laddr) for c in own.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a passing test that leaves threads, processes, listening sockets or shared memory behind."""
+    if "server" in request.fixturenames:  # the session's server and its client threads outlive one test
+        yield
+        return
+    before = _threads(), _children(), _sockets(), _shared_memory()
+    yield
+    if getattr(request.node, "failed", False):
+        return
+    deadline = time.monotonic() + 3
+    while True:
+        left = [
+            sorted(map(str, new - old))
+            for old, new in zip(before, (_threads(), _children(), _sockets(), _shared_memory()), strict=True)
+        ]
+        if not any(left) or time.monotonic() > deadline:
+            break
+        gc.collect()
+        time.sleep(0.05)
+    names = ("threads", "processes", "listening sockets", "shared memory")
+    problems = [f"{name}: {', '.join(found)}" for name, found in zip(names, left, strict=True) if found]
+    assert not problems, f"the test left behind {'; '.join(problems)}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Remember whether the test's body failed, so that a leak does not hide the reason."""
+    report = yield
+    if report.when == "call" and report.failed:
+        item.failed = True
+    return report
