@@ -27,7 +27,7 @@ def work(state: ProjectState, ident: BatchId, out: Path) -> None:
         with state.lease(claim) as lease:
             sweep_older(out, [final.name], claim.token)
             staged.path(final).write_text(str(claim.token))
-            time.sleep(random.uniform(0, 0.25))
+            time.sleep(random.uniform(0, 0.4))
             lease.check()
             with state.commit(claim) as unit:
                 staged.publish()

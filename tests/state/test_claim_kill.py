@@ -9,11 +9,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import select
 
 from opticstream.core.oct_layout import batch_id
 from opticstream.core.scan_config import OCTAcquisition, PSOCTScanConfig
 from opticstream.core.settings import Settings, load_settings
-from opticstream.state import OCT_TREE, open_database, setup_project
+from opticstream.state import OCT_TREE, Database, open_database, setup_project
+from opticstream.state.tables import claims
 from support.claims_audit import committed_tokens, statuses
 
 WORKER = Path(__file__).with_name("claim_worker.py")
@@ -32,6 +34,14 @@ def _start(host: str, out: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, str(WORKER), str(out)], env=environment)
 
 
+def _a_holder(database: Database, workers: list[subprocess.Popen[bytes]], chance: random.Random) -> int:
+    """Return a worker that holds a claim now: hitting an idle one proves little."""
+    with database.peek() as connection:
+        holders = set(connection.execute(select(claims.c.pid).where(claims.c.outcome.is_(None))).scalars())
+    busy = [index for index, worker in enumerate(workers) if worker.pid in holders]
+    return chance.choice(busy or range(len(workers)))
+
+
 def _campaign(seed: int, points: int, out: Path, settings: Settings) -> None:
     chance = random.Random(seed)
     out.mkdir()
@@ -40,7 +50,7 @@ def _campaign(seed: int, points: int, out: Path, settings: Settings) -> None:
     with open_database(settings) as database:
         state = setup_project(database, OCT_TREE, "kill", config)
         workers = [_start(host, out) for host in HOSTS]
-        mosaics = max(1, points // 8)
+        mosaics = points // 2
         pending = [batch_id("kill", mosaic, batch, 2) for mosaic in range(1, mosaics + 1) for batch in range(1, 41)]
         total = len(pending)
         try:
@@ -48,7 +58,7 @@ def _campaign(seed: int, points: int, out: Path, settings: Settings) -> None:
                 for _ in range(min(len(pending), -(-total // points))):
                     state.register_ready(pending.pop(), fingerprint="f", source={}, dispatch="run")
                 time.sleep(chance.uniform(0.05, 0.9))
-                victim = chance.randrange(len(workers))
+                victim = _a_holder(database, workers, chance)
                 if point % 2:
                     workers[victim].kill()
                     workers[victim].wait()
