@@ -43,13 +43,14 @@ def main(out: Path) -> None:
         while not (out / "stop").exists():
             with database.peek() as connection:
                 rows = connection.execute(
-                    select(units.c.n1, units.c.n2, units.c.n3).where(
-                        units.c.level == "batch", units.c.status.in_(("ready", "running"))
-                    )
+                    select(units.c.n1, units.c.n2, units.c.n3)
+                    .where(units.c.level == "batch", units.c.status.in_(("ready", "running")))
+                    .order_by(units.c.status.desc())  # running first: take over what a lost worker left
                 ).all()
-            for n1, n2, n3 in random.sample(rows, len(rows)):
+            for n1, n2, n3 in rows:
                 try:
                     work(state, BatchId(project="kill", slice=n1, mosaic=n2, batch=n3), out)
+                    break
                 except (ClaimRefused, ClaimLost):
                     continue
             time.sleep(0.02)
