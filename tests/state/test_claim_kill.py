@@ -74,8 +74,8 @@ def _campaign(seed: int, points: int, out: Path, settings: Settings) -> None:
                 time.sleep(0.05)
         finally:
             (out / "stop").touch()
-            for worker in workers:
-                worker.wait(20)
+            codes = [worker.wait(20) for worker in workers]
+        assert codes == [0] * len(workers), "a worker met something else than a lost claim"
         tokens = committed_tokens(database)
         assert len(tokens) == total
         for unit, token in tokens.items():
