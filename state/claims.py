@@ -77,9 +77,7 @@ def take_claim(
     row = lock_unit(connection, project, ident)
     if row is None:
         return Refusal("absent", "no such unit")
-    insert_if_absent(
-        connection, stages, {"unit_id": row.id, "name": stage, "attempts": 0, "not_before": 0.0}
-    )
+    insert_if_absent(connection, stages, {"unit_id": row.id, "name": stage, "attempts": 0, "not_before": 0.0})
     state = connection.execute(
         select(stages, db_now().label("now")).where(stages.c.unit_id == row.id, stages.c.name == stage)
     ).one()
@@ -169,9 +167,7 @@ def _set_stage(connection: Connection, unit_id: int, stage: str, **values: Any) 
 
 def end_claim(connection: Connection, token: int, outcome: Outcome) -> None:
     """Close a claim's row with how it ended."""
-    connection.execute(
-        update(claims).where(claims.c.token == token).values(outcome=outcome, ended_at=db_now())
-    )
+    connection.execute(update(claims).where(claims.c.token == token).values(outcome=outcome, ended_at=db_now()))
 
 
 def revoke_claims(connection: Connection, unit_id: int) -> None:

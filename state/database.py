@@ -161,9 +161,7 @@ def open_database(settings: Settings, url: str | None = None) -> Database:
     elif parsed.get_backend_name() == "postgresql":
         engine = create_engine(parsed, pool_pre_ping=True)
     else:
-        raise BadInput(
-            "OPTICSTREAM_STATE_URL", found=parsed.get_backend_name(), expected="a sqlite or postgresql URL"
-        )
+        raise BadInput("OPTICSTREAM_STATE_URL", found=parsed.get_backend_name(), expected="a sqlite or postgresql URL")
     database = Database(engine, settings)
     try:
         prepare_schema(engine)

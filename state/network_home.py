@@ -7,7 +7,21 @@ import psutil
 
 from opticstream.core.errors import BadInput
 
-_NETWORK = {"nfs", "nfs4", "cifs", "smbfs", "smb2", "smb3", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph", "glusterfs"}
+_NETWORK = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smbfs",
+    "smb2",
+    "smb3",
+    "afs",
+    "9p",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "ceph",
+    "glusterfs",
+}
 
 
 def network_filesystem(folder: Path) -> str | None:

@@ -1,0 +1,1 @@
+"""What runs where: the embedded server, served flows, the demo."""

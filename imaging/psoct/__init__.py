@@ -1,0 +1,1 @@
+"""PS-OCT: complex tiles to volumes and enface maps."""

@@ -1,0 +1,1 @@
+"""Prefect block types: thin handles on the state store and the configurations."""

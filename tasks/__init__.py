@@ -1,0 +1,1 @@
+"""One step each: thin Prefect tasks over the domain folders."""

@@ -1,0 +1,1 @@
+"""The acquisition watchers: discover, stable, readable, identify, gate, dispatch. No Prefect."""
