@@ -1,0 +1,15 @@
+"""Say in one line what is wrong with this Python, before a virtual environment is made with it; runs on any Python 3."""
+
+import importlib.util
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  an older one must still be able to say so
+    sys.exit(
+        "opticstream needs Python 3.11 or newer, found %d.%d (%s).\n"  # noqa: UP031
+        "Install one and name it: make PYTHON=python3.12 ..." % (sys.version_info[0], sys.version_info[1], sys.executable)
+    )
+if any(importlib.util.find_spec(name) is None for name in ("venv", "ensurepip")):
+    sys.exit(
+        f"{sys.executable} cannot make virtual environments: venv and ensurepip were expected, not found.\n"
+        "On Debian and Ubuntu: apt-get install python3-venv"
+    )
