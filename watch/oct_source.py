@@ -14,9 +14,10 @@ from opticstream.watch.engine import FileMark
 from opticstream.watch.mosaic_ranges import MosaicRanges
 from opticstream.watch.oct_batches import BatchKey, OCTBatches, TileFile
 from opticstream.watch.report import IncompleteUnit, Problem
-from opticstream.watch.tile_name import DEFAULT_PATTERN, TileKind, TileName, name_filter
+from opticstream.watch.tile_name import DEFAULT_PATTERN, TileKind, TileName, TileReader
 
 _NEW: FileMark = ("", -1, -1)
+_FILE_TYPE = stat.S_IFMT(0xFFFF)
 _WINDOWS = sys.platform == "win32"
 
 
@@ -27,6 +28,8 @@ class _Sight:
     seen: list[FileMark] = field(default_factory=list)
     touched: dict[BatchKey, list[TileFile]] = field(default_factory=dict)
     """New and changed files by batch."""
+    fresh: dict[str, FileMark] = field(default_factory=dict)
+    """The same by name."""
     changed: int = 0
     """How many of them were known before."""
     unrelated: set[str] = field(default_factory=set)
@@ -69,8 +72,10 @@ class OCTSource:
         self._ranges = ranges
         self._mosaics: set[int] = set()
         """Mosaics found to be in the ranges."""
-        self._matches = name_filter(pattern)
+        self._read = TileReader(pattern).read
         self._known: dict[str, FileMark] = {}
+        self._order: list[FileMark] = []
+        """The files that were unchanged in the last pass, as they were listed."""
         self._unrelated: set[str] = set()
         self._odd: dict[str, str] = {}
         self._other_kind: Problem | None = None
@@ -111,14 +116,13 @@ class OCTSource:
         """
         sight = self._look()
         known, touched = self._known, sight.touched
+        self._order = sight.seen
         self._unrelated, self._odd = sight.unrelated, sight.odd
         vanished: set[str] = set()
         if len(sight.seen) + sight.changed < len(known):
             vanished = known.keys() - {mark[0] for mark in sight.seen}
-        for items in touched.values():
-            for item in items:
-                known[item[2][0]] = item[2]
-                vanished.discard(item[2][0])
+        known.update(sight.fresh)
+        vanished -= sight.fresh.keys()
         for name in vanished:
             del known[name]
             gone = TileName.parse(name)
@@ -130,13 +134,18 @@ class OCTSource:
         sight = _Sight()
         keep = sight.seen.append
         get = self._known.get
+        # A folder nobody writes to lists its files in the same order every time, and a comparison with the file
+        # expected next is cheaper than looking the name up.
+        expected = iter(self._order)
         with _listing(self._folder) as entries:
             for entry in entries:
                 name = entry.name
-                mark = get(name, _NEW)
-                if mark is _NEW:
-                    self._look_closer(entry, sight)
-                    continue
+                mark = next(expected, _NEW)
+                if mark[0] != name:
+                    mark = get(name, _NEW)
+                    if mark is _NEW:
+                        self._look_closer(entry, sight)
+                        continue
                 try:
                     # Windows lists the size a file had when it was last closed; only a stat of its own is current.
                     found = os.stat(entry.path) if _WINDOWS else entry.stat()  # noqa: PTH116 - a Path per file is slow
@@ -152,7 +161,7 @@ class OCTSource:
     def _look_closer(self, entry: "os.DirEntry[str]", sight: _Sight, found: os.stat_result | None = None) -> None:
         """Decide about a name that is new or whose file differs."""
         name = entry.name
-        tile = TileName.parse(name) if name not in self._unrelated and self._matches(name) else None
+        tile = None if name in self._unrelated else self._read(name)
         if tile is None:
             sight.unrelated.add(name)
             return
@@ -171,12 +180,21 @@ class OCTSource:
             except OSError as error:
                 _cannot_stat(name, error, sight)
                 return
-        if not stat.S_ISREG(found.st_mode):
+            known = 0
+        else:
+            known = 1
+        if found.st_mode & _FILE_TYPE != stat.S_IFREG:
             sight.odd[name] = "named like a tile, but not a regular file; left out"
             return
-        sight.changed += name in self._known
-        file = number, kind or self._kinds[0], (name, found.st_mtime_ns, found.st_size)
-        sight.touched.setdefault((mosaic, (number - 1) // self._grid_size_y + 1), []).append(file)
+        sight.changed += known
+        sight.fresh[name] = mark = (name, found.st_mtime_ns, found.st_size)
+        file = number, kind or self._kinds[0], mark
+        key = mosaic, (number - 1) // self._grid_size_y + 1
+        files = sight.touched.get(key)
+        if files is None:
+            sight.touched[key] = [file]
+        else:
+            files.append(file)
 
     def _is_wanted(self, name: str, tile: TileName) -> bool:
         if tile.mosaic > 0 and tile.mosaic not in self._ranges:

@@ -2,8 +2,6 @@
 
 import fnmatch
 import re
-from collections.abc import Callable
-from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 
 from opticstream.core.errors import BadInput
@@ -12,6 +10,7 @@ from opticstream.core.scan_config import TileSavingType
 TileKind = Literal["complex", "spectral"]
 DEFAULT_PATTERN = "*cropped_focus*.nii"
 
+_MOST_ENDINGS = 256
 _NUMBERS = re.compile(r"mosaic_([0-9]+)_image_([0-9]+)_(.*)", re.IGNORECASE | re.DOTALL)
 _KINDS: dict[TileSavingType, tuple[TileKind, ...]] = {
     "complex": ("complex",),
@@ -40,7 +39,6 @@ class TileName(NamedTuple):
         return cls(int(mosaic), int(tile), _kind(rest))
 
 
-@lru_cache(maxsize=64)  # most files of a folder end alike
 def _kind(rest: str) -> TileKind | None:
     rest = rest.lower()
     spectral = "spectral" in rest
@@ -54,40 +52,49 @@ def kinds_of(saving_type: TileSavingType) -> tuple[TileKind, ...]:
     return _KINDS[saving_type]
 
 
-def name_filter(pattern: str = DEFAULT_PATTERN) -> Callable[[str], object]:
-    """Return a test of file names against glob patterns separated by commas; case does not matter.
+class TileReader:
+    """Reads the names that match a pattern.
+
+    Most files of a folder end alike, so what an ending means is looked up; the rest of the work is two numbers.
+
+    Args:
+        pattern: glob patterns for file names, separated by commas; case does not matter.
 
     Raises:
         BadInput: there is no pattern, or one names a folder.
     """
-    globs = [part.strip() for part in pattern.split(",") if part.strip()]
-    if not globs or any("/" in glob or "\\" in glob for glob in globs):
-        raise BadInput(
-            "--pattern",
-            found=repr(pattern),
-            expected=f"file name patterns separated by commas, such as {DEFAULT_PATTERN}",
-        )
-    if len(globs) == 1 and not set("?[") & set(globs[0]):
-        return partial(_has_parts, *_parts(globs[0]))
-    return re.compile("|".join(fnmatch.translate(glob) for glob in globs), re.IGNORECASE).match
 
+    def __init__(self, pattern: str = DEFAULT_PATTERN) -> None:
+        globs = [part.strip() for part in pattern.split(",") if part.strip()]
+        if not globs or any("/" in glob or "\\" in glob for glob in globs):
+            raise BadInput(
+                "--pattern",
+                found=repr(pattern),
+                expected=f"file name patterns separated by commas, such as {DEFAULT_PATTERN}",
+            )
+        self._matches = re.compile("|".join(fnmatch.translate(glob) for glob in globs), re.IGNORECASE).match
+        # A leading star takes whatever stands before an ending that matches.
+        self._endings_decide = all(glob.startswith("*") for glob in globs)
+        self._endings: dict[str, tuple[TileKind | None, bool]] = {}
 
-def _parts(glob: str) -> tuple[str, tuple[str, ...], str | None]:
-    start, *rest = glob.lower().split("*")
-    return start, tuple(rest[:-1]), rest[-1] if rest else None
+    def read(self, name: str) -> TileName | None:
+        """Return what a file name says; None when it does not match the pattern or is no tile's name."""
+        match = _NUMBERS.fullmatch(name)
+        if match is None:
+            return None
+        mosaic, tile, rest = match.groups()
+        known = self._endings.get(rest)
+        if known is None:
+            known = self._learn(rest)
+        kind, surely = known
+        if not surely and not self._matches(name):
+            return None
+        # Half the cost of TileName(...), for every new file.
+        return tuple.__new__(TileName, (int(mosaic), int(tile), kind))
 
-
-def _has_parts(start: str, middle: tuple[str, ...], end: str | None, name: str) -> bool:
-    """Match a glob that has only stars; asked for every new file, and twice as fast as the regular expression."""
-    name = name.lower()
-    if end is None:
-        return name == start
-    if not name.startswith(start) or not name.endswith(end):
-        return False
-    at = len(start)
-    for part in middle:
-        at = name.find(part, at)
-        if at < 0:
-            return False
-        at += len(part)
-    return at <= len(name) - len(end)
+    def _learn(self, rest: str) -> tuple[TileKind | None, bool]:
+        if len(self._endings) >= _MOST_ENDINGS:
+            self._endings.clear()
+        known = _kind(rest), self._endings_decide and self._matches(rest) is not None
+        self._endings[rest] = known
+        return known
