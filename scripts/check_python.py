@@ -1,12 +1,12 @@
-"""Say in one line what is wrong with this Python, before a virtual environment is made with it; runs on any Python 3."""
+"""Say in one line what is wrong with this Python, before a virtual environment is made with it."""
 
 import importlib.util
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036  an older one must still be able to say so
     sys.exit(
-        "opticstream needs Python 3.11 or newer, found %d.%d (%s).\n"  # noqa: UP031
-        "Install one and name it: make PYTHON=python3.12 ..." % (sys.version_info[0], sys.version_info[1], sys.executable)
+        f"opticstream needs Python 3.11 or newer, found {sys.version.split()[0]} ({sys.executable}).\n"
+        "Install one and name it: make PYTHON=python3.12 ..."
     )
 if any(importlib.util.find_spec(name) is None for name in ("venv", "ensurepip")):
     sys.exit(
