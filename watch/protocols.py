@@ -10,7 +10,7 @@ from opticstream.watch.report import PassReport, Problem
 Outcome = Literal["dispatched", "skipped", "failed", "put off", "changed", "would dispatch"]
 
 
-class NotNow(Exception):  # noqa: N818 - not an error: come back later
+class NotNow(Exception):
     """Raised by a gate or dispatch that cannot be reached; the unit stays ready and no attempt counts."""
 
 
