@@ -16,7 +16,7 @@ from support.repository import ROOT, pyproject, tracked
 
 ROOMS_WITH_PREFECT = {"cli", "deployments", "flows", "tasks"}
 LONGEST_FILE = 400
-SHORTEST_DUPLICATE = 10
+SHORTEST_DUPLICATE = 5
 """Statements in a row that, standing in two places, belong in one piece."""
 
 LOCKS = {"requirements.txt": (), "requirements-dev.txt": ("dev",)}
