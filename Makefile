@@ -49,7 +49,7 @@ lock: setup ## Rewrite the lock files (UPGRADE=1 takes the newest versions)
 
 docs: setup ## Build the site; a broken link is an error
 	$(BIN)/python scripts/cli_reference.py
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 clean: ## Remove build output and caches (the environment stays)
 	rm -rf build site *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -47,7 +47,7 @@ function Invoke-Lint {
 
 function Invoke-Docs {
     Invoke-Checked $VenvPython @("scripts/cli_reference.py")
-    Invoke-Checked "$Bin\mkdocs.exe" @("build", "--strict", "--quiet")
+    Invoke-Checked "$Bin\mkdocs.exe" @("build", "--strict")
 }
 
 function Invoke-Lock([string]$Output, [string[]]$Groups) {
@@ -60,6 +60,7 @@ function Invoke-Lock([string]$Output, [string[]]$Groups) {
 if ($Target -notin "help", "clean") { Invoke-Setup }
 switch ($Target) {
     "help" { Get-Help $PSCommandPath }
+    "setup" { Write-Output "Ready: $Bin" }
     "demo" { Invoke-Checked "$Bin\opticstream.exe" @("demo") }
     "test-fast" { Invoke-Pytest "not slow and not torture" }
     "test" {
