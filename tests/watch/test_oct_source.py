@@ -176,6 +176,18 @@ def test_changes_and_losses_are_told_by_batch(bench, source):
     assert [unit.missing_tiles for unit in source.incomplete] == [(2,), (3,)]
 
 
+def test_a_change_and_a_loss_in_one_pass(bench, source):
+    first, second = bench.batch(1, 1)
+    third, _ = bench.batch(1, 2)
+    source.poll()
+    first.write_text("longer")
+    third.unlink()
+    delta = source.poll()
+    assert (list(delta.changed), list(delta.gone), source.files) == ([(1, 1)], [(1, 2)], 3)
+    assert [mark[0] for mark in delta.changed[1, 1]] == [first.name, second.name]
+    assert not source.poll().changed
+
+
 class _Entry:
     def __init__(self, entry, stats, fail):
         self._entry, self._stats, self._fail = entry, stats, fail

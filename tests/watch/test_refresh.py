@@ -1,5 +1,6 @@
 import shutil
 
+import psutil
 import pytest
 
 from opticstream.core.errors import BadInput
@@ -59,6 +60,9 @@ def test_it_is_mounted_again_when_unmounting_failed(tmp_path):
 
 @needs_bash
 def test_a_script_that_hangs_is_ended_with_its_children(tmp_path):
-    scripts(tmp_path, "sleep 3600 & wait", "true")
+    scripts(tmp_path, f"sleep 600 & echo $! > '{tmp_path}/child'; wait", "true")
     with pytest.raises(RuntimeError, match="longer than"):
-        refresh.remount("sas2", folder=str(tmp_path), timeout_s=0.2)
+        refresh.remount("sas2", folder=str(tmp_path), timeout_s=1)
+    child = int((tmp_path / "child").read_text())
+    psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=30)
+    assert not psutil.pid_exists(child)
