@@ -1,7 +1,6 @@
 """Files that are whole or absent: temporary name, fsync, rename."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +21,14 @@ def rename(source: Path, target: Path) -> None:
             os.replace(source, target)  # noqa: PTH105 (the one place that may rename)
             break
         except PermissionError:
-            if sys.platform != "win32" or time.monotonic() > deadline:
+            if os.name != "nt" or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
 
 
 def sync_folder(folder: Path) -> None:
     """Make renames in ``folder`` durable; Windows has no such call and needs none."""
-    if sys.platform == "win32":
+    if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -24,8 +24,8 @@ def illumination(mosaic: int, mosaics_per_slice: int) -> Illumination:
     """Return the acquisition label of a mosaic by its position within its slice."""
     position = (mosaic - 1) % mosaics_per_slice
     if mosaics_per_slice == 3:
-        return ("normal", "tiltPos", "tiltNeg")[position]  # type: ignore[return-value]
-    return ("normal", "tilted")[position]  # type: ignore[return-value]
+        return ("normal", "tiltPos", "tiltNeg")[position]
+    return ("normal", "tilted")[position]
 
 
 def logical_mosaic(source_mosaic: int, mosaics_per_slice: int, slice_offset: int) -> int:

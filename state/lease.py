@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -58,7 +58,7 @@ class LeaseKeeper:
                     self._lost.set()
                     return
 
-    def __enter__(self) -> "LeaseKeeper":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -75,7 +75,7 @@ def _version(engine: Engine) -> int | None:
 def _read_version(connection: Connection) -> int | None:
     if not inspect(connection).has_table(schema_info.name):
         return None
-    return connection.execute(select(schema_info.c.version)).scalar_one()
+    return int(connection.execute(select(schema_info.c.version)).scalar_one())
 
 
 def _copy_sqlite(path: Path, version: int) -> None:

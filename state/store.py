@@ -92,9 +92,11 @@ class ProjectState:
                 )
             ).scalar_one()
             children = connection.execute(
-                select(units.c.status, func.count()).where(units.c.parent_id == row).group_by(units.c.status)
+                select(units.c.status, func.count().label("count"))
+                .where(units.c.parent_id == row)
+                .group_by(units.c.status)
             )
-            return replace(view, children={status: count for status, count in children})
+            return replace(view, children={status: count for status, count in children.tuples()})
 
     @contextmanager
     def open(self, ident: UnitId, *, claim: Claim | None = None) -> Iterator[UnitHandle]:

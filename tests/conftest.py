@@ -1,7 +1,6 @@
 """Fixtures every room's tests share, and the checks that fail a test which leaves something behind."""
 
 import gc
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -41,7 +40,7 @@ def _children() -> set[psutil.Process]:
 
 
 def _shared_memory() -> set[str]:
-    return set(os.listdir(_SHARED_MEMORY)) if _SHARED_MEMORY.is_dir() else set()
+    return {path.name for path in _SHARED_MEMORY.iterdir()} if _SHARED_MEMORY.is_dir() else set()
 
 
 def _sockets() -> set[tuple[object, ...]]:

@@ -1,4 +1,4 @@
-"""The claim–token–commit path under SIGKILL and under sleeps past the lease, with an empty body."""
+"""Claim, token, commit under SIGKILL and under sleeps past the lease, with an empty body."""
 
 import os
 import random
