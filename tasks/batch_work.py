@@ -1,0 +1,164 @@
+"""One claimed batch: what to read, where to write, and the right to publish it."""
+
+import logging
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from opticstream.core.errors import BadInput, ClaimLost, OpticstreamError
+from opticstream.core.identifiers import BatchId
+from opticstream.core.oct_layout import contact_sheet_path, product_path, tiles_of_batch
+from opticstream.core.scan_config import PSOCTScanConfig
+from opticstream.core.settings import load_settings
+from opticstream.core.staging import StagedFiles, sweep_older
+from opticstream.state import OCT_TREE, Claim, ProjectState, open_database
+from opticstream.watch.tile_name import TileName
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile's raw file."""
+
+    number: int
+    path: Path
+
+
+@contextmanager
+def open_oct_project(project: str) -> Iterator[tuple[ProjectState, PSOCTScanConfig]]:
+    """Open a project's state and read its configuration, both from the store.
+
+    Raises:
+        ProjectNotFound: it has not been set up.
+    """
+    with open_database(load_settings()) as database:
+        state = ProjectState(database, OCT_TREE, project)
+        yield state, PSOCTScanConfig.model_validate(state.peek_project().config)
+
+
+class BatchWork:
+    """The work on one batch; a context manager that keeps the lease and settles the row whatever happens.
+
+    Leaving it with an exception marks the batch failed with that error, except when the claim was lost: then the
+    successor's result stands. Nothing is under a final name before :meth:`commit` has checked the token.
+    """
+
+    def __init__(self, state: ProjectState, config: PSOCTScanConfig, claim: Claim) -> None:
+        assert isinstance(claim.ident, BatchId)  # noqa: S101 (batches are claimed by BatchId only)
+        self.state, self.config, self.claim = state, config, claim
+        self.ident: BatchId = claim.ident
+        self.base = Path(claim.source.get("project_base_path") or config.project_base_path)
+        self.enface: dict[int, Mapping[str, Any]] = {}
+        """Tile → enface maps, (ny, nx) float32, kept small for the contact sheet."""
+        self.picture: bytes = b""
+        self._staged = StagedFiles(claim.token)
+        self._lease = state.lease(claim)
+        self._committed = False
+
+    @property
+    def tiles(self) -> list[Tile]:
+        """The complex tiles of the batch, by tile number.
+
+        Raises:
+            BadInput: the registered files are not the tiles of this batch.
+        """
+        tiles = []
+        for name in self.claim.source.get("file_list", ()):
+            parsed = TileName.parse(Path(name).name)
+            if parsed is not None and parsed.kind != "spectral":
+                tiles.append(Tile(parsed.tile, Path(name)))
+        wanted = list(tiles_of_batch(self.ident.batch, self.config.acquisition.grid_size_y))
+        if sorted(tile.number for tile in tiles) != wanted:
+            raise BadInput(
+                f"file_list of {self.ident}",
+                found=f"complex tiles {sorted(tile.number for tile in tiles)}",
+                expected=f"one file for each of the tiles {wanted}",
+                action="Pass every tile of the batch, or let `opticstream oct watch` register it.",
+            )
+        return sorted(tiles, key=lambda tile: tile.number)
+
+    def product(self, tile: Tile, modality: str) -> Path:
+        """Return the temporary path under which a tile's product is written."""
+        return self._staged.path(product_path(self.base, self.ident, tile.number, modality))
+
+    def contact_sheet(self) -> Path:
+        """Return the temporary path of the batch's contact sheet."""
+        return self._staged.path(contact_sheet_path(self.base, self.ident))
+
+    @property
+    def products(self) -> tuple[Path, ...]:
+        """Final names of everything written so far."""
+        return self._staged.finals
+
+    def staged(self, final: Path) -> Path:
+        """Return the temporary path behind a final name."""
+        return self._staged.path(final)
+
+    def check(self) -> None:
+        """Return if the claim still holds; called between blocks of work.
+
+        Raises:
+            ClaimLost: it does not.
+        """
+        self._lease.check()
+
+    def commit(self, event: str) -> None:
+        """Publish every product, set the milestones, complete the batch and announce it, in one transaction.
+
+        Raises:
+            ClaimLost: another worker took over; nothing was published.
+        """
+        self.check()
+        with self.state.commit(self.claim) as unit:
+            self._staged.publish()
+            for milestone in ("volume_processed", "enface_processed"):
+                unit.set_milestone(milestone)
+            unit.announce(event, {"batch_ident": self.ident.model_dump(mode="json")}, self.claim.token)
+        self._committed = True
+
+    def __enter__(self) -> Self:
+        self._lease.__enter__()
+        try:
+            folder = product_path(self.base, self.ident, 1, "x").parent
+            sweep_older(folder, self._possible_names(), self.claim.token)
+        except BaseException:
+            self._lease.__exit__(None, None, None)
+            raise
+        return self
+
+    def _possible_names(self) -> list[str]:
+        modalities = (*self.config.volume_modalities, *self.config.enface_modalities)
+        tiles = tiles_of_batch(self.ident.batch, self.config.acquisition.grid_size_y)
+        names = [product_path(self.base, self.ident, tile, name).name for tile in tiles for name in modalities]
+        return [*names, contact_sheet_path(self.base, self.ident).name]
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._lease.__exit__(None, None, None)
+        if self._committed:
+            return
+        try:
+            self._staged.discard()
+        except OSError as problem:
+            log.warning("%s: temporary files were left behind: %s", self.ident, problem)
+        try:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                self.state.release(self.claim)
+            elif error is not None and not isinstance(error, ClaimLost):
+                self.state.fail(self.claim, describe(error))
+        except ClaimLost:
+            log.warning("%s: another worker took over meanwhile; its result stands", self.ident)
+
+
+def describe(error: BaseException) -> str:
+    """Return the error as it is stored with the attempt: one line of ours, a traceback of anything unexpected."""
+    if isinstance(error, OpticstreamError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{os.strerror(error.errno) if error.errno else error}"
+    return "".join(traceback.format_exception(error))[-4000:]

@@ -1,0 +1,120 @@
+"""The steps of one tile batch, each a task run in the Prefect UI."""
+
+import os
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from opticstream.core.errors import BadFile, ClaimRefused
+from opticstream.core.events import BATCH_PROCESSED
+from opticstream.core.files import sync_file
+from opticstream.core.oct_layout import batch_id
+from opticstream.core.scan_config import PSOCTScanConfig
+from opticstream.core.settings import load_settings
+from opticstream.state import ProjectState
+from opticstream.tasks.batch_work import BatchWork, Tile
+
+STAGE = "process"
+_FINE = {"done", "held", "backoff"}
+
+
+@task(task_run_name="claim", cache_policy=NO_CACHE)
+def claim_batch(
+    state: ProjectState, config: PSOCTScanConfig, mosaic: int, batch: int, file_list: list[str], force: bool
+) -> BatchWork | str:
+    """Claim the batch for this run; a batch that is not registered yet is, when its files are given.
+
+    Returns:
+        The work to do, or why there is none for this run: ``done``, ``held`` or ``backoff``.
+
+    Raises:
+        ClaimRefused: the batch has failed, used up its attempts, or is unknown and no files were given.
+    """
+    ident = batch_id(state.name, mosaic, batch, config.mosaics_per_slice)
+    if file_list:
+        source = {"file_list": file_list, "project_base_path": str(config.project_base_path)}
+        state.register_ready(ident, fingerprint="manual", source=source, dispatch="run")
+    owner = str(flow_run.get_name() or "process_tile_batch")
+    try:
+        return BatchWork(state, config, state.claim(ident, STAGE, owner=owner, force=force))
+    except ClaimRefused as refused:
+        if refused.reason not in _FINE:
+            raise
+        get_run_logger().info("Nothing to do: %s", refused)
+        return refused.reason
+
+
+@task(task_run_name="tile {tile.number}", cache_policy=NO_CACHE)
+def process_tile(work: BatchWork, tile: Tile) -> None:
+    """Read one complex tile once; write its volumes and enface maps under temporary names."""
+    from opticstream.imaging.nifti import read_nifti_info, write_nifti
+    from opticstream.imaging.psoct import TileOptions, process_complex_tile, use_kernel_cache
+
+    use_kernel_cache(load_settings().numba_cache)
+    info = read_nifti_info(tile.path)
+    options = TileOptions.from_config(work.config.acquisition, work.config.processing)
+    products = process_complex_tile(tile.path, options, threads=os.cpu_count() or 1, check=work.check)
+    voxel = work.config.acquisition.scan_resolution_3d
+    for modality in work.config.volume_modalities:
+        write_nifti(work.product(tile, modality), products.volumes[modality], voxel, description=modality)
+        work.check()
+    for modality in work.config.enface_modalities:
+        write_nifti(work.product(tile, modality), products.enface[modality], voxel, description=modality)
+    work.enface[tile.number] = dict(products.enface)
+    get_run_logger().info("%s: %s, %d products", tile.path.name, info.shape, len(work.products))
+
+
+@task(task_run_name="contact sheet", cache_policy=NO_CACHE)
+def draw_contact_sheet(work: BatchWork) -> None:
+    """Draw every tile's enface maps into one PNG."""
+    from opticstream.imaging.contact_sheet import contact_sheet
+
+    numbers = sorted(work.enface)
+    work.picture = contact_sheet(
+        [work.enface[number] for number in numbers],
+        labels=[f"tile {number}" for number in numbers],
+        title=f"{work.ident.project}  mosaic {work.ident.mosaic}  batch {work.ident.batch}",
+    )
+    with work.contact_sheet().open("wb") as handle:
+        handle.write(work.picture)
+        sync_file(handle)
+
+
+@task(task_run_name="verify", cache_policy=NO_CACHE)
+def verify_products(work: BatchWork) -> int:
+    """Read back what was written; return the number of files.
+
+    Raises:
+        BadFile: a product is not whole, has another shape than its siblings, or an enface map holds no number.
+    """
+    import numpy as np
+
+    from opticstream.imaging.nifti import map_nifti, read_nifti_info
+
+    shapes: dict[bool, tuple[int, ...]] = {}
+    for final in work.products:
+        if final.suffix != ".nii":
+            continue
+        written = work.staged(final)
+        shape = read_nifti_info(written).shape
+        volume = final.stem.rpartition("_")[2] in work.config.volume_modalities
+        if shapes.setdefault(volume, shape) != shape:
+            raise BadFile(str(final), found=f"shape {shape}", expected=f"{shapes[volume]} like the batch's other tiles")
+        if not volume and not np.isfinite(map_nifti(written)).any():
+            raise BadFile(
+                str(final), found="no finite number", expected="an enface map", action="Look at the raw tile."
+            )
+    return len(work.products)
+
+
+@task(task_run_name="commit", cache_policy=NO_CACHE)
+def commit_batch(work: BatchWork) -> dict[str, Any]:
+    """Publish the products and complete the batch, in one transaction that checks the claim.
+
+    Raises:
+        ClaimLost: another worker took over; nothing was published.
+    """
+    work.commit(BATCH_PROCESSED)
+    return {"unit": str(work.ident), "outcome": "processed", "products": [str(path) for path in work.products]}
