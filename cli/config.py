@@ -12,7 +12,9 @@ from opticstream.core.settings import Settings, load_settings
 from opticstream.deployments.api import find_api
 from opticstream.state.database import default_state_url
 
-app = typer.Typer(no_args_is_help=True, help="Settings: what is in force, and where it comes from.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Settings: what is in force, and where it comes from."
+)
 
 
 def _rows(settings: Settings) -> list[dict[str, Any]]:

@@ -10,7 +10,9 @@ from opticstream.cli.console import out, print_json
 from opticstream.core.settings import load_settings
 from opticstream.deployments.server import ServerInfo, api_healthy, running_server, start_server, stop_server
 
-app = typer.Typer(no_args_is_help=True, help="The embedded Prefect server: one per home, on this machine only.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The embedded Prefect server: one per home, on this machine only."
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 NOT_RUNNING = 3

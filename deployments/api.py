@@ -86,3 +86,24 @@ def use_api(settings: Settings, url: str) -> None:
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+class LocalApi:
+    """The Prefect API of a long-running command: made available once, asked for its health before each use."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self._settings, self._say = settings, say
+        self.url: str | None = None
+
+    def ensure(self) -> None:
+        """Make the API available to this process, starting the embedded server when none is configured.
+
+        Raises:
+            ServerUnavailable: it is not to be had now.
+        """
+        self.url = ensure_api(self._settings, self._say)
+        use_api(self._settings, self.url)
+
+    def healthy(self) -> bool:
+        """Say whether the API answers now."""
+        return self.url is not None and api_healthy(self.url)

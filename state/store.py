@@ -96,7 +96,7 @@ class ProjectState:
                 .where(units.c.parent_id == row)
                 .group_by(units.c.status)
             )
-            return replace(view, children={status: count for status, count in children.tuples()})
+            return replace(view, children=dict(children.tuples()))
 
     @contextmanager
     def open(self, ident: UnitId, *, claim: Claim | None = None) -> Iterator[UnitHandle]:

@@ -146,10 +146,11 @@ class BatchWork:
         except OSError as problem:
             log.warning("%s: temporary files were left behind: %s", self.ident, problem)
         try:
-            if isinstance(error, KeyboardInterrupt | SystemExit):
+            if isinstance(error, Exception):
+                if not isinstance(error, ClaimLost):
+                    self.state.fail(self.claim, describe(error))
+            elif error is not None:  # interrupted from outside: nobody's fault, and no attempt
                 self.state.release(self.claim)
-            elif error is not None and not isinstance(error, ClaimLost):
-                self.state.fail(self.claim, describe(error))
         except ClaimLost:
             log.warning("%s: another worker took over meanwhile; its result stands", self.ident)
 

@@ -57,11 +57,11 @@ def process_tile(work: BatchWork, tile: Tile) -> None:
     options = TileOptions.from_config(work.config.acquisition, work.config.processing)
     products = process_complex_tile(tile.path, options, threads=os.cpu_count() or 1, check=work.check)
     voxel = work.config.acquisition.scan_resolution_3d
-    for modality in work.config.volume_modalities:
-        write_nifti(work.product(tile, modality), products.volumes[modality], voxel, description=modality)
+    for volume in work.config.volume_modalities:
+        write_nifti(work.product(tile, volume), products.volumes[volume], voxel, description=volume)
         work.check()
-    for modality in work.config.enface_modalities:
-        write_nifti(work.product(tile, modality), products.enface[modality], voxel, description=modality)
+    for enface in work.config.enface_modalities:
+        write_nifti(work.product(tile, enface), products.enface[enface], voxel, description=enface)
     work.enface[tile.number] = dict(products.enface)
     get_run_logger().info("%s: %s, %d products", tile.path.name, info.shape, len(work.products))
 

@@ -1,0 +1,121 @@
+"""Direct mode: the batch flow in the watcher's own process, one batch at a time."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+from opticstream.core.errors import OpticstreamError, ServerUnavailable
+from opticstream.core.identifiers import BatchId, UnitId
+from opticstream.core.scan_config import PSOCTScanConfig
+from opticstream.core.settings import Settings
+from opticstream.state import ProjectState
+from opticstream.watch import NotNow, WatchObserver
+
+log = logging.getLogger(__name__)
+
+_API_RETRY_S = 5.0
+_FIRST_WAIT_S = 1.0
+
+
+class Api(Protocol):
+    """The Prefect API a direct watcher runs its flows on."""
+
+    def ensure(self) -> None:
+        """Make it available to this process. Raises ServerUnavailable."""
+
+    def healthy(self) -> bool:
+        """Say whether it answers now."""
+        ...
+
+
+class WatchProgress(WatchObserver, Protocol):
+    """Is told what the watcher does, and when a batch's flow begins and ends."""
+
+    def began(self, ident: UnitId, tiles: int) -> None:
+        """Called when the flow of a batch begins."""
+
+    def ended(self, ident: UnitId, status: str, seconds: float) -> None:
+        """Called when it has ended; ``status`` is the row's."""
+
+
+class DirectRunner:
+    """Runs the batch flow in this process, one batch at a time."""
+
+    def __init__(
+        self,
+        state: ProjectState,
+        config: PSOCTScanConfig,
+        api: Api,
+        refresh: Callable[[], bool] | None,
+        progress: WatchProgress,
+    ) -> None:
+        self._state, self._config, self._api = state, config, api
+        self._refresh, self._progress = refresh, progress
+        self._ready = threading.Event()
+        self.outcomes: Counter[str] = Counter()
+
+    def prepare(self, settings: Settings) -> None:
+        """Find or start the API, import the flow and compile the kernels, while the files settle."""
+        threading.Thread(target=self._prepare, args=(settings,), name="opticstream-prepare", daemon=True).start()
+
+    def _prepare(self, settings: Settings) -> None:
+        warned = False
+        while not self._ready.is_set():
+            try:
+                self._api.ensure()
+            except ServerUnavailable as error:
+                if not warned:
+                    log.warning("%s Batches stay ready meanwhile.", error)
+                warned = True
+                time.sleep(_API_RETRY_S)
+                continue
+            from opticstream.flows import process_tile_batch as _  # noqa: F401 (its import is what takes long)
+            from opticstream.imaging.psoct import warm_kernels
+
+            warm_kernels(settings.numba_cache)
+            self._ready.set()
+
+    def run(self, ident: UnitId) -> bool:
+        """Run a batch's flow; return whether the batch is settled (False: held or backing off, try later).
+
+        Raises:
+            NotNow: the API is away; the batch stays ready and no attempt is counted.
+            OpticstreamError: the batch failed; its row says why.
+        """
+        assert isinstance(ident, BatchId)  # noqa: S101 (leaves of an OCT tree)
+        if not self._ready.wait(_FIRST_WAIT_S) or not self._api.healthy():
+            raise NotNow
+        began = time.monotonic()
+        self._progress.began(ident, self._config.acquisition.grid_size_y)
+        error: Exception | None = None
+        try:
+            _run_flow(ident)
+        except Exception as caught:  # what counts is the row: the flow settles it before Prefect hears of it
+            error = caught
+        view = self._state.peek(ident)
+        status = view.status if view else "absent"
+        self._progress.ended(ident, status, time.monotonic() - began)
+        if status == "ready" and error is not None:
+            raise NotNow from error
+        if status == "completed":
+            self.outcomes["completed"] += 1
+            if self._refresh is not None:
+                self._refresh()
+            return True
+        if status == "failed":
+            self.outcomes["failed"] += 1
+            raise OpticstreamError(str(ident), found=(view.error if view else None) or str(error))
+        return False
+
+
+def _run_flow(ident: BatchId) -> None:
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from opticstream.flows.process_tile_batch import process_tile_batch
+
+    # The heartbeat's thread adds a second to every synchronous run; the lease says already that we live.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        process_tile_batch(ident.project, ident.mosaic, ident.batch)

@@ -1,0 +1,183 @@
+"""``opticstream oct watch``: the watcher joined with the store's gate and the batch flow."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opticstream.core.scan_config import PSOCTScanConfig
+from opticstream.flows.direct_runner import Api, DirectRunner, WatchProgress
+from opticstream.state import OCT_TREE, Database, ProjectState
+from opticstream.state.presence import WatcherPresence
+from opticstream.state.stalled import stalled_direct_units
+from opticstream.watch import (
+    ALL_MOSAICS,
+    DEFAULT_PATTERN,
+    GateAnswer,
+    NotNow,
+    OCTWatcherService,
+    PassReport,
+    ReadyBatch,
+    StopSignal,
+    is_settled,
+)
+from opticstream.watch.polling import poll
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OCTWatchOptions:
+    """What the command line chooses."""
+
+    ranges: str = str(ALL_MOSAICS)
+    stability_seconds: float = 15.0
+    poll_interval_s: float = 5.0
+    direct: bool = True
+    refresh: Callable[[], bool] | None = None
+    force_resend: bool = False
+    slice_offset: int = 0
+    pattern: str = DEFAULT_PATTERN
+    check_header: bool = True
+    once: bool = False
+    dry_run: bool = False
+    backfill: bool = False
+
+
+@dataclass
+class WatchSummary:
+    """How a watch ended."""
+
+    report: PassReport | None = None
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Batches whose flow ran here, by the status of their row afterwards."""
+
+    @property
+    def failed(self) -> int:
+        """Batches that failed in this watch."""
+        return self.outcomes["failed"]
+
+
+def watch_oct(
+    database: Database,
+    config: PSOCTScanConfig,
+    folder: Path,
+    options: OCTWatchOptions,
+    *,
+    api: Api,
+    progress: WatchProgress,
+    stop: StopSignal,
+) -> WatchSummary:
+    """Watch a folder until stopped, or with ``once`` until everything there is settled.
+
+    Raises:
+        BadInput: an option or the folder cannot be used.
+        ProjectNotFound: the project has not been set up.
+    """
+    return _OCTWatch(database, config, folder, options, api, progress).run(stop)
+
+
+class _OCTWatch:
+    """One watch: discovery asks the gate, the gate's winners and units of dead watchers go to the flow."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: PSOCTScanConfig,
+        folder: Path,
+        options: OCTWatchOptions,
+        api: Api,
+        progress: WatchProgress,
+    ) -> None:
+        self._database, self._config, self._folder = database, config, folder
+        self._options, self._progress = options, progress
+        self._state = ProjectState(database, OCT_TREE, config.project_name)
+        self._runner = DirectRunner(self._state, config, api, options.refresh, progress)
+        self._watcher_id: int | None = None
+        self._left_over = False
+        self._service = OCTWatcherService(
+            config.project_name,
+            folder,
+            config,
+            gate=self._gate,
+            dispatch=self._dispatch,
+            ranges=options.ranges,
+            slice_offset=options.slice_offset,
+            pattern=options.pattern,
+            stability_seconds=options.stability_seconds,
+            force_resend=options.force_resend,
+            backfill=options.backfill,
+            dry_run=options.dry_run,
+            check=_check_tile if options.check_header else None,
+            observer=progress,
+        )
+
+    def run(self, stop: StopSignal) -> WatchSummary:
+        """Watch; the presence row tells other watchers that this one is alive."""
+        if self._options.dry_run:
+            return WatchSummary(self._loop(stop))
+        with WatcherPresence(self._state, str(self._folder)) as presence:
+            self._watcher_id = presence.id
+            if self._options.direct:
+                self._runner.prepare(self._database.settings)
+            return WatchSummary(self._loop(stop), self._runner.outcomes)
+
+    def _loop(self, stop: StopSignal) -> PassReport | None:
+        return poll(
+            self._pass,
+            stop,
+            self._options.poll_interval_s,
+            until=self._is_over if self._options.once else None,
+            at_once=lambda report: report.more,
+        )
+
+    def _pass(self, now: float | None, stopping: Callable[[], bool]) -> PassReport:
+        self._left_over = False
+        if self._options.direct and not self._options.dry_run:
+            self._take_over(stopping)
+        return self._service.run_pass(now, stopping)
+
+    def _is_over(self, report: PassReport) -> bool:
+        return is_settled(report) and not self._left_over
+
+    def _take_over(self, stopping: Callable[[], bool]) -> None:
+        """Run batches whose watcher or worker is gone, and those an operator put back."""
+        for ident in stalled_direct_units(self._state):
+            if stopping():
+                return
+            try:
+                self._left_over |= not self._runner.run(ident)
+            except NotNow:
+                self._left_over = True
+                return
+            except Exception as error:
+                log.error("%s failed: %s", ident, error)
+
+    def _gate(self, ready: ReadyBatch) -> GateAnswer:
+        answer = self._state.register_ready(
+            ready.ident,
+            fingerprint=ready.fingerprint,
+            source={
+                "file_list": [str(path) for path in ready.files],
+                "project_base_path": str(self._config.project_base_path),
+            },
+            dispatch="direct" if self._options.direct else "event",
+            watcher_id=self._watcher_id,
+            force=ready.force,
+        )
+        return GateAnswer(answer.registered, answer.status, answer.changed)
+
+    def _dispatch(self, ready: ReadyBatch) -> None:
+        if self._options.direct:
+            self._runner.run(ready.ident)
+        # In event mode the gate has written the event's outbox row; the relay delivers it.
+
+
+def _check_tile(path: Path, kind: str) -> None:
+    from opticstream.imaging.nifti import check_complex_tile, read_nifti_info
+
+    if kind == "complex":
+        check_complex_tile(path)
+    else:
+        read_nifti_info(path)
