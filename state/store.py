@@ -96,7 +96,7 @@ class ProjectState:
                 .where(units.c.parent_id == row)
                 .group_by(units.c.status)
             )
-            return replace(view, children=dict(children.tuples()))
+            return replace(view, children={row[0]: row[1] for row in children})
 
     @contextmanager
     def open(self, ident: UnitId, *, claim: Claim | None = None) -> Iterator[UnitHandle]:
