@@ -1,0 +1,161 @@
+"""A complex tile in, volumes and enface maps out."""
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opticstream.core.oct_layout import ENFACE_MODALITIES, VOLUME_MODALITIES
+from opticstream.imaging.nifti import check_complex_tile, map_nifti
+from opticstream.imaging.psoct.options import TileOptions
+from opticstream.imaging.psoct.reference import reference_rows
+from opticstream.imaging.psoct.surface_filter import gaussian_weights
+
+Backend = Literal["auto", "numba", "numpy"]
+
+_ROWS = 8  # B-lines per piece of work: short enough to stop soon, long enough to be worth a call
+
+
+@dataclass(frozen=True, slots=True)
+class TileProducts:
+    """What a tile gives."""
+
+    volumes: dict[str, NDArray[np.float32]]
+    """``dBI`` in dB, ``R3D`` in degrees (0 to 90), ``O3D`` in degrees (-90 to 90]; each (nz, ny, nx)."""
+    enface: dict[str, NDArray[np.float32]]
+    """``aip`` and ``mip`` in dB, ``ret`` and ``ori`` in degrees, ``biref`` without unit, ``surf`` in samples; (ny, nx)."""
+
+
+def use_kernel_cache(folder: Path) -> None:
+    """Keep compiled kernels in ``folder``, so that each machine compiles once; call it before the first tile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    if "numba" in sys.modules:
+        sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+def warm_kernels(folder: Path) -> float:
+    """Compile the kernels, or load them from the cache; return the seconds it took."""
+    use_kernel_cache(folder)
+    began = time.monotonic()
+    if numba_usable():
+        process_complex_tile(np.zeros((4, 1, 4), np.float32), TileOptions(), backend="numba")
+    return time.monotonic() - began
+
+
+def numba_usable() -> bool:
+    """Say whether kernels can be compiled here; ``NUMBA_DISABLE_JIT=1`` and a missing numba say no."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        return False
+    try:
+        import numba  # noqa: F401 (only whether it is there)
+    except ImportError:
+        return False
+    return True
+
+
+def process_complex_tile(
+    tile: Path | NDArray[np.float32],
+    options: TileOptions,
+    *,
+    threads: int = 1,
+    backend: Backend = "auto",
+    check: Callable[[], None] | None = None,
+) -> TileProducts:
+    """Process one complex tile; the raw samples are read once.
+
+    Args:
+        tile: a complex tile's file, or its samples in memory order, (nz, ny, 4·nx) float32.
+        options: the parameters.
+        threads: how many blocks are worked on at once.
+        backend: ``numba``, ``numpy`` (slow, same results), or ``auto``: numba where it can be used.
+        check: called between blocks; what it raises ends the work.
+
+    Raises:
+        BadFile: the file is not a whole complex tile.
+    """
+    raw: NDArray[np.float32]
+    if isinstance(tile, Path):
+        nx4, ny, nz = check_complex_tile(tile).shape
+        raw = np.asarray(map_nifti(tile)).reshape(nz, ny, nx4)
+    else:
+        raw = tile
+    raw = np.ascontiguousarray(raw, dtype=np.float32)  # a copy only of files in foreign byte order
+    nz, ny, nx = raw.shape[0], raw.shape[1], raw.shape[2] // 4
+    volumes = [np.empty((nz, ny, nx), np.float32) for _ in VOLUME_MODALITIES]
+    maps = np.empty((len(ENFACE_MODALITIES), ny, nx), np.float32)
+    use_numba = backend == "numba" or (backend == "auto" and numba_usable())
+    work = _kernel_work(raw, options, volumes, maps) if use_numba else _numpy_work(raw, options, volumes, maps)
+    _run(work, ny, max(1, threads), check)
+    return TileProducts(dict(zip(VOLUME_MODALITIES, volumes, strict=True)), dict(zip(ENFACE_MODALITIES, maps, strict=True)))
+
+
+def _run(work: Callable[[int, int], None], rows: int, threads: int, check: Callable[[], None] | None) -> None:
+    def piece(start: int) -> None:
+        if check is not None:
+            check()
+        work(start, min(start + _ROWS, rows))
+
+    starts = range(0, rows, _ROWS)
+    if threads == 1:
+        for start in starts:
+            piece(start)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="opticstream-tile") as pool:
+        futures = [pool.submit(piece, start) for start in starts]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _kernel_work(raw: Any, options: TileOptions, volumes: list[Any], maps: Any) -> Callable[[int, int], None]:
+    from opticstream.imaging.psoct.kernel import process_rows
+
+    frozen = raw.view()
+    frozen.flags.writeable = False  # the kernel is compiled for read-only input: maps of files are
+    turn = math.radians(2 * options.phase_offset_deg)
+    weights = gaussian_weights(options.surface_sigma)
+    sign = np.float32(-1 if options.flip_phase else 1)
+    turn_re, turn_im = np.float32(math.cos(turn)), np.float32(math.sin(turn))
+    slope_unit = options.wavelength_um / 360 / options.voxel_z_um
+
+    def work(start: int, stop: int) -> None:
+        process_rows(
+            frozen,
+            start,
+            stop,
+            options.flip_z,
+            sign,
+            turn_re,
+            turn_im,
+            weights,
+            options.enface_offset,
+            options.enface_depth,
+            slope_unit,
+            *volumes,
+            maps,
+        )
+
+    return work
+
+
+def _numpy_work(raw: Any, options: TileOptions, volumes: list[Any], maps: Any) -> Callable[[int, int], None]:
+    def work(start: int, stop: int) -> None:
+        made, enface = reference_rows(raw[:, start:stop], options)
+        for volume, part in zip(volumes, made, strict=True):
+            volume[:, start:stop] = part
+        for index, part in enumerate(enface):
+            maps[index, start:stop] = part
+
+    return work
