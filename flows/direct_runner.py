@@ -86,8 +86,10 @@ class DirectRunner:
             OpticstreamError: the batch failed; its row says why.
         """
         assert isinstance(ident, BatchId)  # noqa: S101 (leaves of an OCT tree)
-        if not self._ready.wait(_FIRST_WAIT_S) or not self._api.healthy():
-            raise NotNow
+        if not self._ready.wait(_FIRST_WAIT_S):
+            raise NotNow("the Prefect API and the kernels are being made ready")
+        if not self._api.healthy():
+            raise NotNow("the Prefect API does not answer")
         began = time.monotonic()
         self._progress.began(ident, self._config.acquisition.grid_size_y)
         error: Exception | None = None

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -144,7 +145,7 @@ def _write_samples(handle: IO[bytes], volume: NDArray[np.float32]) -> None:
         handle.write(np.ascontiguousarray(volume[start : start + rows], dtype="<f4").data)
 
 
-def write_little_by_little(path: Path, data: bytes | memoryview, pause: Any, pieces: int = 6) -> None:
+def write_little_by_little(path: Path, data: bytes | memoryview, pause: Callable[[], None], pieces: int = 6) -> None:
     """Write ``data`` in pieces under its final name, as acquisition software does; ``pause()`` between them."""
     size = -(-len(data) // pieces)
     with path.open("wb") as handle:

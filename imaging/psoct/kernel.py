@@ -19,7 +19,7 @@ _FLOOR = np.float32(1e-30)
 _DEG = np.float32(180 / math.pi)
 
 
-@njit(inline="always", fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(inline="always", fastmath=_FAST)
 def _ln(value: Any) -> Any:
     """Natural logarithm of a positive float32 by exponent and the series of atanh; relative error below 1e-6."""
     bits = np.float32(value).view(np.int32)
@@ -32,7 +32,7 @@ def _ln(value: Any) -> Any:
     return np.float32(exponent) * _LN2 + np.float32(2) * s * series
 
 
-@njit(inline="always", fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(inline="always", fastmath=_FAST)
 def _atan_unit(a: Any) -> Any:
     """Arc tangent on [0, 1], radians: Abramowitz and Stegun, 4.4.49, error below 2e-8."""
     q = a * a
@@ -47,7 +47,7 @@ def _atan_unit(a: Any) -> Any:
     return a + a * q * p
 
 
-@njit(inline="always", fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(inline="always", fastmath=_FAST)
 def _atan2_positive(y: Any, x: Any) -> Any:
     """Arc tangent of y/x for y, x >= 0, radians; 0 where both are 0."""
     high = y if y > x else x
@@ -56,7 +56,7 @@ def _atan2_positive(y: Any, x: Any) -> Any:
     return np.float32(math.pi / 2) - angle if y > x else angle
 
 
-@njit(inline="always", fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(inline="always", fastmath=_FAST)
 def _atan2(y: Any, x: Any) -> Any:
     """Arc tangent of y/x in (-π, π], radians."""
     angle = _atan2_positive(abs(y), abs(x))
@@ -64,32 +64,32 @@ def _atan2(y: Any, x: Any) -> Any:
     return -angle if y < np.float32(0) else angle
 
 
-@njit(inline="always", fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(inline="always", fastmath=_FAST)
 def _finite(value: Any) -> Any:
     """The value, 0 where it is NaN or infinite."""
     return value if abs(value) < np.float32(1e18) else np.float32(0)
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _power(re: Any, im: Any, out: Any) -> None:
     for i in range(len(out)):
         x, y = _finite(re[i]), _finite(im[i])
         out[i] = x * x + y * y
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _cross_re(re1: Any, im1: Any, re2: Any, im2: Any, out: Any) -> None:
     for i in range(len(out)):
         out[i] = _finite(re1[i]) * _finite(re2[i]) + _finite(im1[i]) * _finite(im2[i])
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _cross_im(re1: Any, im1: Any, re2: Any, im2: Any, out: Any) -> None:
     for i in range(len(out)):
         out[i] = _finite(im1[i]) * _finite(re2[i]) - _finite(re1[i]) * _finite(im2[i])
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _level(power1: Any, power2: Any, out: Any) -> None:
     for i in range(len(out)):
         power = power1[i] + power2[i]
@@ -97,13 +97,13 @@ def _level(power1: Any, power2: Any, out: Any) -> None:
         out[i] = _DB * _ln(power)
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _retardance(power1: Any, power2: Any, out: Any) -> None:
     for i in range(len(out)):
         out[i] = _DEG * _atan2_positive(np.sqrt(power1[i]), np.sqrt(power2[i]))
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _turned(real: Any, imag: Any, power1: Any, power2: Any, by_re: Any, by_im: Any, none: Any, out: Any) -> None:
     """``real·by_re + imag·by_im`` over |J1|·|J2|; ``none`` where there is no signal."""
     for i in range(len(out)):
@@ -112,13 +112,13 @@ def _turned(real: Any, imag: Any, power1: Any, power2: Any, by_re: Any, by_im: A
         out[i] = value if size > _FLOOR else none
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _half_angle(sine: Any, cosine: Any, out: Any) -> None:
     for i in range(len(out)):
         out[i] = np.float32(0.5) * _DEG * _atan2(sine[i], cosine[i])
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _samples(
     raw: Any, y: int, x0: int, width: int, flip: bool, sign: Any, turn_re: Any, turn_im: Any, pad: int,
     dbi: Any, r3d: Any, o3d: Any, db: Any, ret: Any, cosine: Any, sine: Any, rows: Any,
@@ -153,7 +153,7 @@ def _samples(
         r3d[z, y, x0 : x0 + width] = row_r
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _surface(db: Any, nz: int, width: int, weights: Any, smooth: Any, best: Any, surface: Any) -> None:
     """Steepest rise of the smoothed profile of each A-line; ``db`` is mirrored at both ends first."""
     pad = len(weights) // 2
@@ -183,7 +183,7 @@ def _surface(db: Any, nz: int, width: int, weights: Any, smooth: Any, best: Any,
             surface[i] = z if better else surface[i]
 
 
-@njit(fastmath=_FAST, nogil=True)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST, nogil=True)
 def _maps(
     y: int, x0: int, width: int, nz: int, pad: int, offset: int, depth: int, slope_unit: Any,
     surface: Any, db: Any, ret: Any, cosine: Any, sine: Any, maps: Any,
@@ -224,7 +224,7 @@ _RAW = types.Array(types.float32, 3, "C", readonly=True)
 _F1 = types.Array(types.float32, 1, "C")
 
 
-@njit(  # type: ignore[untyped-decorator]
+@njit(
     types.void(
         _RAW, types.int64, types.int64, types.boolean, types.float32, types.float32, types.float32, _F1,
         types.int64, types.int64, types.float64, _F3, _F3, _F3, _F3,

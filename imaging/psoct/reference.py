@@ -54,7 +54,7 @@ def find_surface(dbi: Volume, options: TileOptions) -> NDArray[np.int64]:
     smooth = np.zeros_like(dbi)
     for offset, weight in enumerate(weights):
         smooth += weight * padded[offset : offset + depth]
-    return np.argmax(np.gradient(smooth, axis=0) if depth > 1 else smooth, axis=0)
+    return np.asarray(np.argmax(np.gradient(smooth, axis=0) if depth > 1 else smooth, axis=0), np.int64)
 
 
 def enface_maps(
@@ -72,7 +72,7 @@ def enface_maps(
         twice = np.radians(2.0 * o3d)
         sine, cosine = (np.sum(np.where(inside, part, 0), axis=0) for part in (np.sin(twice), np.cos(twice)))
         ori = np.where(inside.any(axis=0), np.degrees(0.5 * np.arctan2(sine, cosine)), np.nan)
-        biref = _slope(r3d, depth * options.voxel_z_um, inside) * options.wavelength_um / 360
+        biref = _slope(r3d, np.asarray(depth * options.voxel_z_um, np.float64), inside) * options.wavelength_um / 360
     return [value.astype(np.float32) for value in (aip, mip, ret, ori, biref, surface)]
 
 
@@ -81,4 +81,4 @@ def _slope(values: Volume, depth_um: NDArray[np.float64], inside: NDArray[np.boo
     count = inside.sum(axis=0)
     mean = np.where(inside, depth_um, 0).sum(axis=0) / count
     centred = np.where(inside, depth_um - mean, 0)
-    return np.asarray((centred * values).sum(axis=0) / (centred**2).sum(axis=0))
+    return np.asarray((centred * values).sum(axis=0) / (centred**2).sum(axis=0), np.float64)

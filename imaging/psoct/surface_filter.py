@@ -13,4 +13,4 @@ def gaussian_weights(sigma: float) -> NDArray[np.float32]:
     radius = max(1, math.floor(_TRUNCATE * sigma + 0.5))
     offsets = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (offsets / sigma) ** 2)
-    return (weights / weights.sum()).astype(np.float32)
+    return np.asarray(weights / weights.sum(), np.float32)

@@ -95,7 +95,9 @@ def process_complex_tile(
     use_numba = backend == "numba" or (backend == "auto" and numba_usable())
     work = _kernel_work(raw, options, volumes, maps) if use_numba else _numpy_work(raw, options, volumes, maps)
     _run(work, ny, max(1, threads), check)
-    return TileProducts(dict(zip(VOLUME_MODALITIES, volumes, strict=True)), dict(zip(ENFACE_MODALITIES, maps, strict=True)))
+    return TileProducts(
+        dict(zip(VOLUME_MODALITIES, volumes, strict=True)), dict(zip(ENFACE_MODALITIES, maps, strict=True))
+    )
 
 
 def _run(work: Callable[[int, int], None], rows: int, threads: int, check: Callable[[], None] | None) -> None:
@@ -120,7 +122,9 @@ def _run(work: Callable[[int, int], None], rows: int, threads: int, check: Calla
 
 
 def _kernel_work(raw: Any, options: TileOptions, volumes: list[Any], maps: Any) -> Callable[[int, int], None]:
-    from opticstream.imaging.psoct.kernel import process_rows
+    from opticstream.imaging.psoct import kernel
+
+    process_rows: Callable[..., None] = kernel.process_rows  # numba's dispatchers have no signature
 
     frozen = raw.view()
     frozen.flags.writeable = False  # the kernel is compiled for read-only input: maps of files are
