@@ -92,11 +92,7 @@ class DirectRunner:
             raise NotNow("the Prefect API does not answer")
         began = time.monotonic()
         self._progress.began(ident, self._config.acquisition.grid_size_y)
-        error: Exception | None = None
-        try:
-            _run_flow(ident)
-        except Exception as caught:  # what counts is the row: the flow settles it before Prefect hears of it
-            error = caught
+        error = _run_flow(ident)
         view = self._state.peek(ident)
         status = view.status if view else "absent"
         self._progress.ended(ident, status, time.monotonic() - began)
@@ -113,11 +109,17 @@ class DirectRunner:
         return False
 
 
-def _run_flow(ident: BatchId) -> None:
+def _run_flow(ident: BatchId) -> BaseException | None:
+    """Run the flow and return its error: what counts is the row, which the flow settles before Prefect hears of it."""
+    from prefect.exceptions import TerminationSignal
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from opticstream.flows.process_tile_batch import process_tile_batch
 
     # The heartbeat's thread adds a second to every synchronous run; the lease says already that we live.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        process_tile_batch(ident.project, ident.mosaic, ident.batch)
+        try:
+            process_tile_batch(ident.project, ident.mosaic, ident.batch)
+        except (Exception, TerminationSignal) as error:  # Prefect passes a SIGTERM on to our own handler first
+            return error
+    return None

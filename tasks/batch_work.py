@@ -1,5 +1,6 @@
 """One claimed batch: what to read, where to write, and the right to publish it."""
 
+import contextlib
 import logging
 import os
 import traceback
@@ -145,14 +146,13 @@ class BatchWork:
             self._staged.discard()
         except OSError as problem:
             log.warning("%s: temporary files were left behind: %s", self.ident, problem)
-        try:
-            if isinstance(error, Exception):
-                if not isinstance(error, ClaimLost):
-                    self.state.fail(self.claim, describe(error))
-            elif error is not None:  # interrupted from outside: nobody's fault, and no attempt
+        if isinstance(error, Exception):
+            if not isinstance(error, ClaimLost):
+                # Raises ClaimLost when a successor is at work: then what went wrong here is that, not what it led to.
+                self.state.fail(self.claim, describe(error))
+        elif error is not None:  # interrupted from outside: nobody's fault, and no attempt
+            with contextlib.suppress(ClaimLost):
                 self.state.release(self.claim)
-        except ClaimLost:
-            log.warning("%s: another worker took over meanwhile; its result stands", self.ident)
 
 
 def describe(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from opticstream.core.settings import Settings, load_settings
+from opticstream.deployments.server import start_server, stop_server
 
 _SHARED_MEMORY = Path("/dev/shm")
 # Threads of libraries that live as long as the process and hold nothing of a test's.
@@ -23,6 +24,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OPTICSTREAM_HOME", str(folder))
     monkeypatch.setenv("PREFECT_HOME", str(folder / "prefect"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a real Prefect API that the whole session shares."""
+    settings = load_settings(home=tmp_path_factory.mktemp("server"), server_port=0)
+    try:
+        yield start_server(settings).url
+    finally:
+        stop_server(settings)
 
 
 @pytest.fixture

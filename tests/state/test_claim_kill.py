@@ -7,16 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
-from sqlalchemy import select
 
 from opticstream.core.oct_layout import batch_id
 from opticstream.core.scan_config import OCTAcquisition, PSOCTScanConfig
 from opticstream.core.settings import Settings, load_settings
-from opticstream.state import OCT_TREE, Database, open_database, setup_project
-from opticstream.state.tables import claims
+from opticstream.state import OCT_TREE, open_database, setup_project
 from support.claims_audit import committed_tokens, statuses
+from support.kills import a_holder, campaign_chance, sleep_past_lease
 
 WORKER = Path(__file__).with_name("claim_worker.py")
 HOSTS = ("alpha", "alpha", "beta")
@@ -34,16 +32,7 @@ def _start(host: str, out: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, str(WORKER), str(out)], env=environment)
 
 
-def _a_holder(database: Database, workers: list[subprocess.Popen[bytes]], chance: random.Random) -> int:
-    """Return a worker that holds a claim now: hitting an idle one proves little."""
-    with database.peek() as connection:
-        holders = set(connection.execute(select(claims.c.pid).where(claims.c.outcome.is_(None))).scalars())
-    busy = [index for index, worker in enumerate(workers) if worker.pid in holders]
-    return chance.choice(busy or range(len(workers)))
-
-
-def _campaign(seed: int, points: int, out: Path, settings: Settings) -> None:
-    chance = random.Random(seed)
+def _campaign(chance: random.Random, points: int, out: Path, settings: Settings) -> None:
     out.mkdir()
     acquisition = OCTAcquisition(grid_size_x_normal=BATCHES, grid_size_x_tilted=BATCHES)
     config = PSOCTScanConfig(project_name="kill", project_base_path=out, acquisition=acquisition)
@@ -58,16 +47,13 @@ def _campaign(seed: int, points: int, out: Path, settings: Settings) -> None:
                 for _ in range(min(len(pending), -(-total // points))):
                     state.register_ready(pending.pop(), fingerprint="f", source={}, dispatch="run")
                 time.sleep(chance.uniform(0.05, 0.9))
-                victim = _a_holder(database, workers, chance)
+                victim = a_holder(database, workers, chance)
                 if point % 2:
                     workers[victim].kill()
                     workers[victim].wait()
                     workers[victim] = _start(HOSTS[victim], out)
                 else:  # a worker that sleeps past its lease, and wakes up to find a successor
-                    sleeper = psutil.Process(workers[victim].pid)
-                    sleeper.suspend()
-                    time.sleep(LEASE_S * chance.uniform(1.2, 2))
-                    sleeper.resume()
+                    sleep_past_lease(workers[victim], LEASE_S, chance)
             deadline = time.monotonic() + 60
             while statuses(database).get("completed", 0) < total:
                 assert time.monotonic() < deadline, statuses(database)
@@ -89,14 +75,10 @@ def _campaign(seed: int, points: int, out: Path, settings: Settings) -> None:
 
 @pytest.mark.slow
 def test_kills_and_sleeps_lose_nothing(tmp_path: Path, home: Path) -> None:
-    seed = int(os.environ.get("OPTICSTREAM_TEST_SEED", random.SystemRandom().randrange(1 << 30)))
-    print(f"seed {seed}")
-    _campaign(seed, 12, tmp_path / "out", load_settings())
+    _campaign(campaign_chance(), 12, tmp_path / "out", load_settings())
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(900)
 def test_two_hundred_kills(tmp_path: Path, home: Path) -> None:
-    seed = int(os.environ.get("OPTICSTREAM_TEST_SEED", random.SystemRandom().randrange(1 << 30)))
-    print(f"seed {seed}")
-    _campaign(seed, 200, tmp_path / "out", load_settings())
+    _campaign(campaign_chance(), 200, tmp_path / "out", load_settings())

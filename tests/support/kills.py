@@ -1,0 +1,40 @@
+"""Random blows to processes that hold claims, from a seed that is printed and can be given again."""
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from subprocess import Popen
+
+import psutil
+from sqlalchemy import select
+
+from opticstream.state import Database
+from opticstream.state.tables import claims
+
+
+def campaign_chance() -> random.Random:
+    """Return the campaign's random numbers; OPTICSTREAM_TEST_SEED repeats one."""
+    seed = int(os.environ.get("OPTICSTREAM_TEST_SEED", random.SystemRandom().randrange(1 << 30)))
+    print(f"seed {seed}")
+    return random.Random(seed)
+
+
+def a_holder(database: Database, processes: Sequence[Popen[bytes]], chance: random.Random, wait_s: float = 0) -> int:
+    """Return the index of a process that holds a claim now: hitting an idle one proves little."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        with database.peek() as connection:
+            holders = set(connection.execute(select(claims.c.pid).where(claims.c.outcome.is_(None))).scalars())
+        busy = [index for index, process in enumerate(processes) if process.pid in holders]
+        if busy or time.monotonic() >= deadline:
+            return chance.choice(busy or range(len(processes)))
+        time.sleep(0.01)
+
+
+def sleep_past_lease(process: Popen[bytes], lease_s: float, chance: random.Random) -> None:
+    """Stop a process for longer than its lease; it wakes up to find a successor."""
+    sleeper = psutil.Process(process.pid)
+    sleeper.suspend()
+    time.sleep(lease_s * chance.uniform(1.2, 2))
+    sleeper.resume()
