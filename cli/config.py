@@ -54,7 +54,7 @@ def show(
         "state_store": store,
         "server_home": str(settings.home / "prefect"),
         "logs": str(settings.home / "logs"),
-        "kernel_cache": str(settings.numba_cache),
+        "kernel_cache": str(settings.kernels),
         "prefect_api": api.url,
         "prefect_api_source": api.source,
     }

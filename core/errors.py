@@ -3,6 +3,7 @@
 OpticstreamError
 ├── BadInput            a parameter, option or file content the user can mend (exit code 2)
 │   └── BadFile         a data file that is not what it should be
+├── WriteFailed         the disk is full or may not be written to
 ├── StateError          the project state refuses
 │   ├── ProjectNotFound no such project; run setup
 │   ├── SchemaMismatch  the database belongs to another version
@@ -47,6 +48,10 @@ class BadInput(OpticstreamError):
 
 class BadFile(BadInput):
     """Raised when a data file is missing, truncated or not in the format it should have."""
+
+
+class WriteFailed(OpticstreamError):
+    """Raised when a file cannot be written; nothing is under its final name."""
 
 
 class StateError(OpticstreamError):

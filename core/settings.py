@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     server_port: int = Field(
         4200, ge=0, le=65535, description="First port to try for the embedded Prefect server; 0 takes any free one."
     )
+    kernel_cache: Path | None = Field(
+        None, description="Folder of compiled kernels, so that each machine compiles once; absent: cache in the home."
+    )
     server_start_timeout_s: float = Field(180, gt=0, description="Seconds to wait for the embedded server's health.")
 
     @field_validator("home")
@@ -75,9 +78,9 @@ class Settings(BaseSettings):
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, Path(home) / "settings.yaml")
 
     @property
-    def numba_cache(self) -> Path:
-        """Folder of compiled kernels, so that each machine compiles once."""
-        return self.home / "cache" / "numba"
+    def kernels(self) -> Path:
+        """Folder of compiled kernels."""
+        return self.kernel_cache or self.home / "cache" / "kernels"
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -1,9 +1,12 @@
 """A set of product files written under names that carry the claim's token, and published together."""
 
 import re
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from opticstream.core.errors import WriteFailed
 from opticstream.core.files import rename, sync_folder
 
 _STAGED = re.compile(r"\.(?P<name>.+)\.token-(?P<token>\d+)\.tmp")
@@ -19,6 +22,23 @@ class StagedFiles:
     def __init__(self, token: int) -> None:
         self.token = token
         self._finals: dict[Path, Path] = {}
+
+    @contextmanager
+    def writing(self, final: Path) -> Iterator[Path]:
+        """Yield the temporary path for ``final``; a failure to write there names ``final`` and the room left.
+
+        Raises:
+            WriteFailed: the disk is full, or the folder may not be written to.
+        """
+        try:
+            yield self.path(final)
+        except OSError as error:
+            raise WriteFailed(
+                str(final),
+                found=f"{error.strerror or error}{_room(final.parent)}",
+                expected="a folder with room that this user can write to",
+                action="Make room or mend the permissions, then retry.",
+            ) from error
 
     def path(self, final: Path) -> Path:
         """Return the temporary path for ``final`` and remember it; the folder is created."""
@@ -41,6 +61,13 @@ class StagedFiles:
         """Remove what is still under a temporary name."""
         for temporary in self._finals.values():
             temporary.unlink(missing_ok=True)
+
+
+def _room(folder: Path) -> str:
+    try:
+        return f" ({shutil.disk_usage(folder).free / 1e9:.1f} GB free)"
+    except OSError:
+        return ""
 
 
 def sweep_older(folder: Path, names: Iterable[str], token: int) -> list[Path]:

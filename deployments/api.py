@@ -82,7 +82,10 @@ def use_api(settings: Settings, url: str) -> None:
     the application's home.
     """
     os.environ["PREFECT_API_URL"] = url
-    os.environ.setdefault("PREFECT_HOME", str(settings.home / "prefect"))
+    if not os.environ.get("PREFECT_HOME"):
+        home = settings.home / "prefect"
+        home.mkdir(parents=True, exist_ok=True)  # Prefect creates its home, but not the folders above it
+        os.environ["PREFECT_HOME"] = str(home)
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")

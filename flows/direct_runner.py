@@ -75,7 +75,7 @@ class DirectRunner:
             from opticstream.flows import process_tile_batch as _  # noqa: F401 (its import is what takes long)
             from opticstream.imaging.psoct import warm_kernels
 
-            warm_kernels(settings.numba_cache)
+            warm_kernels(settings.kernels)
             self._ready.set()
 
     def run(self, ident: UnitId) -> bool:

@@ -5,7 +5,7 @@ import logging
 import os
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -83,13 +83,21 @@ class BatchWork:
             )
         return sorted(tiles, key=lambda tile: tile.number)
 
-    def product(self, tile: Tile, modality: str) -> Path:
-        """Return the temporary path under which a tile's product is written."""
-        return self._staged.path(product_path(self.base, self.ident, tile.number, modality))
+    def writing_product(self, tile: Tile, modality: str) -> AbstractContextManager[Path]:
+        """Give the temporary path under which a tile's product is written.
 
-    def contact_sheet(self) -> Path:
-        """Return the temporary path of the batch's contact sheet."""
-        return self._staged.path(contact_sheet_path(self.base, self.ident))
+        Raises:
+            WriteFailed: it cannot be written.
+        """
+        return self._staged.writing(product_path(self.base, self.ident, tile.number, modality))
+
+    def writing_contact_sheet(self) -> AbstractContextManager[Path]:
+        """Give the temporary path of the batch's contact sheet.
+
+        Raises:
+            WriteFailed: it cannot be written.
+        """
+        return self._staged.writing(contact_sheet_path(self.base, self.ident))
 
     @property
     def products(self) -> tuple[Path, ...]:

@@ -52,16 +52,18 @@ def process_tile(work: BatchWork, tile: Tile) -> None:
     from opticstream.imaging.nifti import read_nifti_info, write_nifti
     from opticstream.imaging.psoct import TileOptions, process_complex_tile, use_kernel_cache
 
-    use_kernel_cache(load_settings().numba_cache)
+    use_kernel_cache(load_settings().kernels)
     info = read_nifti_info(tile.path)
     options = TileOptions.from_config(work.config.acquisition, work.config.processing)
     products = process_complex_tile(tile.path, options, threads=os.cpu_count() or 1, check=work.check)
     voxel = work.config.acquisition.scan_resolution_3d
     for volume in work.config.volume_modalities:
-        write_nifti(work.product(tile, volume), products.volumes[volume], voxel, description=volume)
+        with work.writing_product(tile, volume) as path:
+            write_nifti(path, products.volumes[volume], voxel, description=volume)
         work.check()
     for enface in work.config.enface_modalities:
-        write_nifti(work.product(tile, enface), products.enface[enface], voxel, description=enface)
+        with work.writing_product(tile, enface) as path:
+            write_nifti(path, products.enface[enface], voxel, description=enface)
     work.enface[tile.number] = dict(products.enface)
     get_run_logger().info("%s: %s, %d products", tile.path.name, info.shape, len(work.products))
 
@@ -77,7 +79,7 @@ def draw_contact_sheet(work: BatchWork) -> None:
         labels=[f"tile {number}" for number in numbers],
         title=f"{work.ident.project}  mosaic {work.ident.mosaic}  batch {work.ident.batch}",
     )
-    with work.contact_sheet().open("wb") as handle:
+    with work.writing_contact_sheet() as path, path.open("wb") as handle:
         handle.write(work.picture)
         sync_file(handle)
 

@@ -1,6 +1,7 @@
 """Fixtures every room's tests share, and the checks that fail a test which leaves something behind."""
 
 import gc
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,9 +19,10 @@ _LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor-", "APILogWorker", "EventsWo
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an application home of this test's own."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> Path:
+    """Return an application home of this test's own; compiled kernels are shared."""
     folder = tmp_path / "home"
+    monkeypatch.setenv("OPTICSTREAM_KERNEL_CACHE", str(pytestconfig.cache.mkdir("kernels")))
     monkeypatch.setenv("OPTICSTREAM_HOME", str(folder))
     monkeypatch.setenv("PREFECT_HOME", str(folder / "prefect"))
     return folder
@@ -32,8 +34,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = load_settings(home=tmp_path_factory.mktemp("server"), server_port=0)
     try:
         yield start_server(settings).url
+        _drain_prefect()
     finally:
         stop_server(settings)
+
+
+def _drain_prefect() -> None:
+    """Let Prefect's threads send what they hold: at exit they would try a stopped server for a minute."""
+    if "prefect" not in sys.modules:
+        return
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=10)
 
 
 @pytest.fixture

@@ -9,7 +9,13 @@ from pathlib import Path
 def command_environment(home: Path, api: str | None = None, **more: str) -> dict[str, str]:
     """Return an environment in which nothing of the caller's is seen: this home, this API."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "OPTICSTREAM_"))}
-    settings = {"OPTICSTREAM_HOME": str(home), "PREFECT_HOME": str(home / "prefect"), "COLUMNS": "160"}
+    kernels = os.environ.get("OPTICSTREAM_KERNEL_CACHE", str(home / "cache"))
+    settings = {
+        "OPTICSTREAM_HOME": str(home),
+        "PREFECT_HOME": str(home / "prefect"),
+        "COLUMNS": "160",
+        "OPTICSTREAM_KERNEL_CACHE": kernels,
+    }
     return kept | settings | ({"PREFECT_API_URL": api} if api else {}) | more
 
 

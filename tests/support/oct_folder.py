@@ -1,6 +1,5 @@
 """A small PS-OCT project: its configuration, and tiles that take milliseconds to write and to process."""
 
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from opticstream.state import OCT_TREE, open_database, setup_project
 
 TILES = 2
 """Tiles of a batch."""
-_SPEC = SimulationSpec(tiles_per_batch=TILES, shape=(12, 10, 40), seed=3)
 
 
 def small_config(base: Path, project: str = "brain", *, batches: int = 2, tiles: int = TILES) -> PSOCTScanConfig:
@@ -33,10 +31,11 @@ def set_up(settings: Settings, config: PSOCTScanConfig) -> None:
 
 
 @cache
-def tile_bytes(tile: int = 1) -> bytes:
-    """Return the content of a whole complex tile."""
-    _, volume = simulate_tile(_SPEC, 1, tile)
-    return nifti_header(volume.shape[::-1], _SPEC.voxel_mm, "tile") + volume.tobytes()
+def tile_bytes(shape: tuple[int, int, int] = (12, 10, 40)) -> bytes:
+    """Return the content of a whole complex tile; ``shape`` is (A-lines, B-lines, depth)."""
+    spec = SimulationSpec(tiles_per_batch=TILES, shape=shape, seed=3)
+    _, volume = simulate_tile(spec, 1, 1)
+    return nifti_header(volume.shape[::-1], spec.voxel_mm, "tile") + volume.tobytes()
 
 
 def tile_path(folder: Path, mosaic: int, tile: int) -> Path:
@@ -44,13 +43,9 @@ def tile_path(folder: Path, mosaic: int, tile: int) -> Path:
     return folder / f"mosaic_{mosaic:03d}_image_{tile:04d}_processed_cropped_focus.nii"
 
 
-def write_batch(folder: Path, mosaic: int, batch: int, tiles: int = TILES) -> list[Path]:
+def write_batch(folder: Path, mosaic: int, batch: int, content: bytes | None = None) -> list[Path]:
     """Write every tile of a batch; return their paths."""
-    paths = [tile_path(folder, mosaic, tile) for tile in _numbers(batch, tiles)]
+    paths = [tile_path(folder, mosaic, tile) for tile in range((batch - 1) * TILES + 1, batch * TILES + 1)]
     for path in paths:
-        path.write_bytes(tile_bytes(1))
+        path.write_bytes(content or tile_bytes())
     return paths
-
-
-def _numbers(batch: int, tiles: int) -> Iterable[int]:
-    return range((batch - 1) * tiles + 1, batch * tiles + 1)
