@@ -43,7 +43,10 @@ def _profile_url() -> str | None:
     except (OSError, tomllib.TOMLDecodeError):
         return None
     active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
-    url = profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL")
+    try:
+        url = profiles["profiles"][active]["PREFECT_API_URL"]
+    except (KeyError, TypeError):
+        return None
     return url if isinstance(url, str) else None
 
 
