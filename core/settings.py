@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
+import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -91,6 +92,9 @@ def load_settings(**overrides: Any) -> Settings:
     """
     try:
         return Settings(**overrides)
+    except yaml.YAMLError as error:
+        file = Path(overrides.get("home") or _default_home()) / "settings.yaml"
+        raise BadInput(str(file), found=" ".join(str(error).split()), expected="YAML lines of `name: value`") from None
     except ValidationError as error:
         problems = "; ".join(
             f"OPTICSTREAM_{'_'.join(map(str, item['loc'])).upper()} = {item['input']!r}: {item['msg']}"

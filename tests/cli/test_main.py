@@ -1,0 +1,92 @@
+"""The command as a whole: quick, quiet, one line per error, and exit codes that scripts can use."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opticstream import __version__
+from opticstream.cli.main import GROUPS
+from support.command import command_environment, run_command
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], *([name, "--help"] for name in sorted(GROUPS))])
+def test_help_does_not_import_prefect(arguments: list[str], home: Path) -> None:
+    script = (
+        "import sys\n"
+        "from opticstream.cli.main import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'prefect', 'numba', 'nibabel'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], env=command_environment(home), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout + done.stderr
+    assert not home.exists()
+
+
+def test_version(home: Path) -> None:
+    assert run_command(command_environment(home), "--version").stdout.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["oct", "watch", "nothing", "."], 1, "nothing"),
+        (["oct", "state", "show", "nothing", "--json"], 1, "opticstream oct setup"),
+        (["oct", "process", "nothing", "1/x/1"], 2, "UNIT"),
+        (["oct", "watch", "nothing", ".", "--refresh", "sas9"], 2, "sas3"),
+        (["oct", "watch", "nothing", ".", "--refresh", "sas", "--no-direct"], 2, "--no-direct"),
+        (["oct", "simulate", "out", "--shape", "1x2"], 2, "64x64x128"),
+        (["oct", "simulate", "out", "--kind", "spectral"], 2, "complex"),
+        (["oct", "setup", "x", "--project-base-path", "p", "--tile-saving-type", "spectral"], 2, "reconstruction"),
+        (["oct", "setup", "x", "--project-base-path", "p", "--grid-size-y", "0"], 2, "grid_size_y"),
+        (["oct", "setup", "x", "--project-base-path", "p", "--set", "processing.depth=3"], 2, "processing.depth"),
+        (["oct", "setup", "x/y", "--project-base-path", "p"], 2, "x/y"),
+    ],
+)
+def test_errors_are_one_line_that_names_what_is_wrong(
+    arguments: list[str], code: int, says: str, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run_command(command_environment(home), *arguments, expect=code)
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert says in done.stderr
+    assert not (tmp_path / "p").exists() and not (tmp_path / "out").exists()
+
+
+def test_unknown_commands_and_options_are_usage_errors(home: Path) -> None:
+    environment = command_environment(home)
+    assert "No such command" in run_command(environment, "octt", expect=2).stderr
+    assert "No such option" in run_command(environment, "oct", "watch", "a", "b", "--onec", expect=2).stderr
+
+
+def test_settings_say_where_they_come_from(home: Path) -> None:
+    home.mkdir()
+    (home / "settings.yaml").write_text("lease_s: 12.5\n")
+    environment = command_environment(
+        home, OPTICSTREAM_MAX_ATTEMPTS="7", OPTICSTREAM_STATE_URL="postgresql://me:hunter2@db/state"
+    )
+    done = run_command(environment, "config", "show", "--json")
+    assert "hunter2" not in done.stdout + done.stderr
+    rows = {row["name"]: row for row in json.loads(done.stdout)["settings"]}
+    assert (rows["lease_s"]["value"], rows["lease_s"]["source"]) == (12.5, str(home / "settings.yaml"))
+    assert (rows["max_attempts"]["value"], rows["max_attempts"]["source"]) == (7, "environment")
+    assert rows["dispatch"]["source"] == "default"
+    assert "OPTICSTREAM_LEASE_S" in run_command(environment, "config", "show").stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [("leas_s: 1", "leas_s"), ("lease_s: soon", "lease_s"), ("lease_s: [", "settings.yaml")]
+)
+def test_a_bad_settings_file_is_one_line(content: str, says: str, home: Path) -> None:
+    home.mkdir()
+    (home / "settings.yaml").write_text(content)
+    done = run_command(command_environment(home), "config", "show", expect=2)
+    assert done.stderr.count("\n") == 1 and says.lower() in done.stderr.lower()
