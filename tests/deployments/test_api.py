@@ -55,7 +55,9 @@ def test_another_profile_can_be_chosen(home: Path, monkeypatch: pytest.MonkeyPat
     assert find_api(load_settings()).url == "http://home/api"
 
 
-@pytest.mark.parametrize("text", ["", "active = 3", 'active = "lab"\n[profiles]\nlab = 1', "not toml [", 'active = "gone"'])
+@pytest.mark.parametrize(
+    "text", ["", "active = 3", 'active = "lab"\n[profiles]\nlab = 1', "not toml [", 'active = "gone"']
+)
 def test_a_profile_file_without_an_address_counts_as_none(home: Path, text: str) -> None:
     _profile(home, "x").write_text(text)
     assert find_api(load_settings()).source == "none"
