@@ -5,7 +5,6 @@ work too; each watcher pass is measured right next to a bare one, and the ratio 
 """
 
 import gc
-import json
 import os
 import statistics
 import sys
@@ -13,7 +12,10 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+from _emit import emit as result
 
 from opticstream.core.scan_config import PSOCTScanConfig
 from opticstream.watch import GateAnswer, OCTWatcherService, PassReport
@@ -23,11 +25,7 @@ _BATCHES_PER_MOSAIC = 25
 _AGAINST = "os.scandir + one stat per file"
 
 
-def emit(case: str, metric: str, value: float, unit: str, ratio: float | None = None) -> None:
-    row: dict[str, object] = {"benchmark": "watch", "case": case, "metric": metric, "value": value, "unit": unit}
-    if ratio is not None:
-        row |= {"ratio": round(ratio, 3), "against": _AGAINST}
-    print(json.dumps(row), flush=True)
+emit = partial(result, "watch")
 
 
 def fill(folder: Path, files: int) -> None:
@@ -76,7 +74,7 @@ def compare(folder: Path, case: str, metric: str, rounds: int, passes: Callable[
         floor = (before + cpu(lambda: bare(folder))) / 2
         own.append(took)
         ratios.append(took / floor)
-    emit(case, metric, round(statistics.median(own), 5), "s", statistics.median(ratios))
+    emit(case, metric, round(statistics.median(own), 5), "s", ratio=statistics.median(ratios), against=_AGAINST)
 
 
 def measure(files: int) -> None:
