@@ -37,12 +37,12 @@ def reference_rows(raw: Volume, options: TileOptions) -> tuple[list[Volume], lis
     phase = (-difference if options.flip_phase else difference) + np.radians(2 * options.phase_offset_deg)
     phase = np.pi - np.mod(np.pi - phase, 2 * np.pi)  # into (-180°, 180°]
     o3d = np.degrees(phase / 2).astype(np.float32)
-    surface = find_surface(dbi, options)
+    surface = np.argmax(steepness(dbi, options), axis=0)
     return [dbi, r3d, o3d], enface_maps(dbi, r3d, o3d, surface, options)
 
 
-def find_surface(dbi: Volume, options: TileOptions) -> NDArray[np.int64]:
-    """Return the sample of the steepest rise of the smoothed profile, (ny, nx).
+def steepness(dbi: Volume, options: TileOptions) -> Volume:
+    """Return how fast the smoothed profile rises at each sample, dB per sample, (nz, ny, nx).
 
     Source: gradient of the Gaussian-smoothed A-line, as the laboratory's Python port does it.
     """
@@ -54,7 +54,7 @@ def find_surface(dbi: Volume, options: TileOptions) -> NDArray[np.int64]:
     smooth = np.zeros_like(dbi)
     for offset, weight in enumerate(weights):
         smooth += weight * padded[offset : offset + depth]
-    return np.asarray(np.argmax(np.gradient(smooth, axis=0) if depth > 1 else smooth, axis=0), np.int64)
+    return np.asarray(np.gradient(smooth, axis=0) if depth > 1 else smooth, np.float32)
 
 
 def enface_maps(

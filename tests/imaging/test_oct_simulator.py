@@ -1,0 +1,78 @@
+"""The simulated microscope: the same seed gives the same bytes, and the truth lies beside them."""
+
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from opticstream.core.errors import BadInput
+from opticstream.imaging.nifti import check_complex_tile
+from opticstream.imaging.oct_simulator import SimulationSpec, simulate_oct, simulate_tile
+from opticstream.watch.tile_name import TileName
+
+SMALL = SimulationSpec(mosaics=2, batches=2, tiles_per_batch=2, shape=(10, 8, 30), seed=5)
+
+
+def test_every_tile_and_its_truth_are_there(tmp_path: Path) -> None:
+    files = simulate_oct(tmp_path, SMALL)
+    assert len(files) == 8
+    for path in files:
+        name = TileName.parse(path.name)
+        assert name is not None and name.kind != "spectral"
+        assert check_complex_tile(path).shape == (40, 8, 30)
+        truth = np.load(tmp_path / "ground_truth" / f"mosaic_{name.mosaic:03d}_image_{name.tile:04d}.npz")
+        assert {truth[key].shape for key in truth.files} == {(8, 10)}
+    assert json.loads((tmp_path / "ground_truth" / "spec.json").read_text())["seed"] == 5
+
+
+def test_a_seed_gives_the_same_bytes_and_another_one_others(tmp_path: Path) -> None:
+    first, again = (simulate_oct(tmp_path / name, SMALL) for name in ("a", "b"))
+    other = simulate_oct(tmp_path / "c", SimulationSpec(**{**vars_of(SMALL), "seed": 6}))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+    assert all(a.read_bytes() != b.read_bytes() for a, b in zip(first, other, strict=True))
+
+
+def vars_of(spec: SimulationSpec) -> dict[str, object]:
+    return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
+
+
+def test_neighbours_show_the_same_tissue() -> None:
+    """Tiles overlap by a fifth: what the right edge of one shows, the left edge of the next does."""
+    spec = SimulationSpec(tiles_per_batch=1, shape=(50, 10, 30))
+    left, right = (simulate_tile(spec, 1, tile)[0] for tile in (1, 2))
+    assert np.allclose(left.orientation_deg[:, 40:], right.orientation_deg[:, :10])
+    assert np.allclose(left.surface[:, 40:], right.surface[:, :10])
+
+
+def test_slow_writing_is_seen_as_growth_and_ends_equal(tmp_path: Path) -> None:
+    spec = SimulationSpec(**{**vars_of(SMALL), "mosaics": 1, "batches": 1, "slow_write": True, "interval_s": 0.3})
+    sizes: set[int] = set()
+    done = threading.Event()
+    first = tmp_path / "slow" / "mosaic_001_image_0001_processed_cropped_focus.nii"
+
+    def look() -> None:
+        while not done.wait(0.005):
+            if first.exists():
+                sizes.add(first.stat().st_size)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    slow = simulate_oct(tmp_path / "slow", spec)
+    done.set()
+    thread.join()
+    assert len(sizes) >= 3
+    quick = simulate_oct(tmp_path / "quick", SMALL)
+    assert [path.read_bytes() for path in slow] == [path.read_bytes() for path in quick[:2]]
+
+
+def test_it_stops_before_the_next_tile(tmp_path: Path) -> None:
+    stop = threading.Event()
+    assert len(simulate_oct(tmp_path, SMALL, on_file=lambda _: stop.set(), stop=stop)) == 1
+
+
+def test_an_unknown_kind_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="--kind: found 'raw'"):
+        simulate_oct(tmp_path / "out", SimulationSpec(kind="raw"))
+    assert not (tmp_path / "out").exists()
