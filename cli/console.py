@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,7 +35,13 @@ class JsonLines(logging.Formatter):
 
 
 def setup_logging(*, verbose: bool = False, json_log: bool = False) -> None:
-    """Send opticstream's log to standard error, for people or as JSON lines for services."""
+    """Send opticstream's log to standard error, for people or as JSON lines for services.
+
+    Prefect's own console lines repeat what this log and the Prefect UI say, so they are shown only when asked for;
+    call this before Prefect is imported.
+    """
+    if json_log or not verbose:
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     logger = logging.getLogger("opticstream")
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False

@@ -51,16 +51,20 @@ def show(
     if json:
         print_json(found)
         return
-    table = Table("unit", "status", "milestones", "attempts", "claimed by", "error", title=f"{project} (oct)")
+    table = Table("unit", "status", "milestones", "attempts", "claimed by", title=f"{project} (oct)")
+    errors = []
     for unit in found["units"]:
         done = ", ".join(name for name, value in unit["milestones"].items() if value)
         name = "/".join(f"{level} {unit[level]}" for level in ("slice", "mosaic", "batch") if level in unit)
         error = (unit["error"] or "").strip().splitlines()
-        last = error[-1] if error else ""
-        table.add_row(name, unit["status"], done, str(unit["attempts"]), unit["claimed_by"] or "", last)
+        if error:
+            errors.append(f"{name}: {error[-1]}")
+        table.add_row(name, unit["status"], done, str(unit["attempts"]), unit["claimed_by"] or "")
     out.print(table)
     for level, counts in found["counts"].items():
         out.print(f"{level}: " + (", ".join(f"{number} {status}" for status, number in counts.items()) or "none"))
+    for line in errors:
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()

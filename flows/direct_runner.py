@@ -12,12 +12,13 @@ from opticstream.core.identifiers import BatchId, UnitId
 from opticstream.core.scan_config import PSOCTScanConfig
 from opticstream.core.settings import Settings
 from opticstream.state import ProjectState
-from opticstream.watch import NotNow, WatchObserver
+from opticstream.watch import NotNow, StopSignal, WatchObserver
 
 log = logging.getLogger(__name__)
 
 _API_RETRY_S = 5.0
-_FIRST_WAIT_S = 1.0
+_START_S = 30.0
+"""How long the first batch waits for the API and the kernels; after that, batches stay ready and are tried again."""
 
 
 class Api(Protocol):
@@ -55,10 +56,14 @@ class DirectRunner:
         self._state, self._config, self._api = state, config, api
         self._refresh, self._progress = refresh, progress
         self._ready = threading.Event()
+        self._stop: StopSignal = threading.Event()
+        self._wait_until = 0.0
         self.outcomes: Counter[str] = Counter()
 
-    def prepare(self, settings: Settings) -> None:
+    def prepare(self, settings: Settings, stop: StopSignal) -> None:
         """Find or start the API, import the flow and compile the kernels, while the files settle."""
+        self._stop = stop
+        self._wait_until = time.monotonic() + _START_S
         threading.Thread(target=self._prepare, args=(settings,), name="opticstream-prepare", daemon=True).start()
 
     def _prepare(self, settings: Settings) -> None:
@@ -86,8 +91,7 @@ class DirectRunner:
             OpticstreamError: the batch failed; its row says why.
         """
         assert isinstance(ident, BatchId)  # noqa: S101 (leaves of an OCT tree)
-        if not self._ready.wait(_FIRST_WAIT_S):
-            raise NotNow("the Prefect API and the kernels are being made ready")
+        self._wait_ready()
         if not self._api.healthy():
             raise NotNow("the Prefect API does not answer")
         began = time.monotonic()
@@ -105,8 +109,13 @@ class DirectRunner:
             return True
         if status == "failed":
             self.outcomes["failed"] += 1
-            raise OpticstreamError(str(ident), found=(view.error if view else None) or str(error))
+            raise OpticstreamError((view.error if view else None) or str(error))
         return False
+
+    def _wait_ready(self) -> None:
+        while not self._ready.wait(0.1):
+            if self._stop.is_set() or time.monotonic() > self._wait_until:
+                raise NotNow("the Prefect API and the kernels are being made ready")
 
 
 def _run_flow(ident: BatchId) -> BaseException | None:

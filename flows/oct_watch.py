@@ -120,7 +120,7 @@ class _OCTWatch:
         with WatcherPresence(self._state, str(self._folder)) as presence:
             self._watcher_id = presence.id
             if self._options.direct:
-                self._runner.prepare(self._database.settings)
+                self._runner.prepare(self._database.settings, stop)
             return WatchSummary(self._loop(stop), self._runner.outcomes)
 
     def _loop(self, stop: StopSignal) -> PassReport | None:

@@ -47,7 +47,10 @@ def read_nifti_info(path: Path) -> NiftiInfo:
             if start == b"\x1f\x8b":
                 raise BadFile(str(path), found="a compressed file", expected=expected, action="Decompress it first.")
             handle.seek(0)
-            header = nib.Nifti1Header.from_fileobj(handle)
+            header = nib.Nifti1Header.from_fileobj(handle, check=False)  # its check logs what we raise
+        if int(header["sizeof_hdr"]) != 348 or header["magic"].item() not in (b"n+1", b"ni1"):
+            raise ValueError("no NIfTI-1 header")
+        shape, dtype = tuple(int(length) for length in header.get_data_shape()), header.get_data_dtype()
     except OSError as error:
         raise BadFile(str(path), found=error.strerror or str(error), expected="a file this user can read") from None
     except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError, ValueError, KeyError):
@@ -57,8 +60,6 @@ def read_nifti_info(path: Path) -> NiftiInfo:
             expected=expected,
             action="It may still be being written, or be another format.",
         ) from None
-    shape = tuple(int(length) for length in header.get_data_shape())
-    dtype = header.get_data_dtype()
     offset = int(header["vox_offset"]) or 352
     wanted = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if status.st_size < wanted or not shape or min(shape) < 1:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Hashable
 from typing import Generic, Literal, TypeVar
 
+from opticstream.core.errors import OpticstreamError
 from opticstream.watch.protocols import Dispatch, Gate, NotNow, WatchObserver
 from opticstream.watch.ready_batch import ReadyBatch
 
@@ -52,7 +53,7 @@ class Admission(Generic[K]):
         except NotNow as away:
             return self._later(ready, away)
         except Exception as error:  # one unit's trouble must not end the watch
-            _log.exception("%s could not be registered", ready.ident)
+            _unexpected(error, "%s could not be registered", ready.ident)
             self._failed(ready, f"not registered: {error}")
             return "mend"
         try:
@@ -60,7 +61,7 @@ class Admission(Generic[K]):
         except NotNow as away:
             return self._later(ready, away)
         except Exception as error:  # as above; the state knows the unit and has its own way to retry
-            _log.exception("%s could not be dispatched", ready.ident)
+            _unexpected(error, "%s could not be dispatched", ready.ident)
             self._failed(ready, str(error))
         else:
             self.totals["dispatched"] += 1
@@ -89,3 +90,9 @@ class Admission(Generic[K]):
     def _failed(self, ready: ReadyBatch, detail: str) -> None:
         self.totals["failed"] += 1
         self._observer.unit(str(ready.ident), "failed", detail)
+
+
+def _unexpected(error: Exception, text: str, *arguments: object) -> None:
+    """Log the traceback of an error that does not explain itself."""
+    if not isinstance(error, OpticstreamError):
+        _log.error(text, *arguments, exc_info=error)

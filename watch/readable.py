@@ -83,5 +83,5 @@ class ReadableCheck:
         except OSError as error:
             return Fault(path, f"cannot be read: {error.strerror or error}", retry=True)
         except BadFile as error:
-            return Fault(path, str(error))
+            return Fault(path, str(error).removeprefix(f"{path}: "))
         return None

@@ -54,7 +54,7 @@ def _campaign(chance: random.Random, points: int, out: Path, settings: Settings)
                     workers[victim] = _start(HOSTS[victim], out)
                 else:  # a worker that sleeps past its lease, and wakes up to find a successor
                     sleep_past_lease(workers[victim], LEASE_S, chance)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 60 + 0.15 * total
             while statuses(database).get("completed", 0) < total:
                 assert time.monotonic() < deadline, statuses(database)
                 time.sleep(0.05)
@@ -79,6 +79,6 @@ def test_kills_and_sleeps_lose_nothing(tmp_path: Path, home: Path) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_two_hundred_kills(tmp_path: Path, home: Path) -> None:
     _campaign(campaign_chance(), 200, tmp_path / "out", load_settings())
