@@ -13,10 +13,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from _emit import emit as result
@@ -32,45 +32,35 @@ _AGAINST = "the formulae in whole-array NumPy"
 _STATUS = Path("/proc/self/status")
 
 
-class AnonymousPeak:
-    """Samples the process's anonymous memory every millisecond; ``bytes`` is the peak above the start."""
+@contextmanager
+def anonymous_peak() -> Iterator[Callable[[], int]]:
+    """Sample the process's anonymous memory every millisecond; the function returns the peak above the start."""
+    start = peak = anonymous_memory()
+    ended = threading.Event()
 
-    def __init__(self) -> None:
-        self._start = self._peak = self._now()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+    def sample() -> None:
+        nonlocal peak
+        while not ended.wait(0.001):
+            peak = max(peak, anonymous_memory())
 
-    @staticmethod
-    def _now() -> int:
-        if not _STATUS.exists():
-            return 0
-        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("RssAnon"))
-        return int(line.split()[1]) * 1024
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    yield lambda: peak - start
+    ended.set()
+    sampler.join()
 
-    def _run(self) -> None:
-        while not self._stop.wait(0.001):
-            self._peak = max(self._peak, self._now())
 
-    @property
-    def bytes(self) -> int:
-        """The peak above the start."""
-        return self._peak - self._start
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
+def anonymous_memory() -> int:
+    if not _STATUS.exists():
+        return 0
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) * 1024
 
 
 def one(backend: str, path: Path, cache: Path, threads: int) -> None:
     """Process the tile as the flow does, products written to disk, and print what it took."""
     warm_kernels(cache)
-    with AnonymousPeak() as peak:
+    with anonymous_peak() as peak:
         began, wall = time.process_time(), time.perf_counter()
         if backend == "numba":
             products = process_complex_tile(path, TileOptions(), backend="numba", threads=threads)
@@ -82,7 +72,7 @@ def one(backend: str, path: Path, cache: Path, threads: int) -> None:
         took, elapsed = time.process_time() - began, time.perf_counter() - wall
         for number, array in enumerate(made):
             write_nifti(path.with_suffix(f".{number}"), array, (0.01, 0.01, 0.0025), description="product")
-    print(json.dumps({"cpu": took, "wall": elapsed, "peak": peak.bytes}))
+    print(json.dumps({"cpu": took, "wall": elapsed, "peak": peak()}))
 
 
 def run(backend: str, path: Path, cache: Path, threads: int = 1) -> dict[str, float]:

@@ -33,6 +33,16 @@ def _state(environment: dict[str, str]) -> dict[str, Any]:
     return found
 
 
+def _one_batch(home: Path, server: str, folder: Path) -> tuple[dict[str, str], Path]:
+    """Set a project up and write its first batch; return the environment and the folder of tiles."""
+    environment = _environment(home, server)
+    tiles = folder / "tiles"
+    tiles.mkdir()
+    _setup(environment, folder / "products", tiles=2)
+    write_batch(tiles, 1, 1)
+    return environment, tiles
+
+
 @pytest.mark.slow
 def test_from_setup_to_products(home: Path, server: str, tmp_path: Path) -> None:
     """The walk of the guide; a second watch finds nothing to do."""
@@ -56,11 +66,7 @@ def test_from_setup_to_products(home: Path, server: str, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_a_failed_batch_is_shown_retried_and_taken_by_the_next_watch(home: Path, server: str, tmp_path: Path) -> None:
-    environment = _environment(home, server)
-    tiles = tmp_path / "tiles"
-    tiles.mkdir()
-    _setup(environment, tmp_path / "products", tiles=2)
-    write_batch(tiles, 1, 1)
+    environment, tiles = _one_batch(home, server, tmp_path)
     # A whole NIfTI whose four components do not make a tile: found when it is processed.
     bad = write_batch(tiles, 1, 2)[0]
     good = bad.read_bytes()
@@ -89,11 +95,7 @@ def test_a_failed_batch_is_shown_retried_and_taken_by_the_next_watch(home: Path,
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+Break")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_watch_and_says_so(home: Path, server: str, tmp_path: Path, number: signal.Signals) -> None:
-    environment = _environment(home, server)
-    tiles = tmp_path / "tiles"
-    tiles.mkdir()
-    _setup(environment, tmp_path / "products", tiles=2)
-    write_batch(tiles, 1, 1)
+    environment, tiles = _one_batch(home, server, tmp_path)
     command = command_line("oct", "watch", "demo", tiles, "--json-log", *FAST)
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watch:
         deadline = time.monotonic() + 60

@@ -30,13 +30,14 @@ def command_line() -> Any:
 def _complaint(command: Any, arguments: list[str]) -> str | None:
     """Return what is wrong with a call, without running it."""
     rest = list(arguments)
-    while (children := getattr(command, "commands", None)) is not None:
+    while hasattr(command, "list_commands"):
         name = next((word for word in rest if not word.startswith("-")), None)
         if name is None:
             return None  # `opticstream --version`
-        if name not in children:
-            return f"no command {name!r}, only {', '.join(sorted(children))}"
-        command, rest = children[name], rest[rest.index(name) + 1 :]
+        child = command.get_command(None, name)
+        if child is None:
+            return f"no command {name!r}, only {', '.join(command.list_commands(None))}"
+        command, rest = child, rest[rest.index(name) + 1 :]
     context = command.make_context(command.name, [], resilient_parsing=True)
     context.resilient_parsing = False
     try:

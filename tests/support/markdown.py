@@ -13,6 +13,7 @@ _LINK = re.compile(r"""!?\[[^\]]*\]\((?P<target>[^)\s]+)[^)]*\)|<img[^>]*\ssrc="
 _HEADING = re.compile(r"^#+ +(.+?) *#*$", re.MULTILINE)
 _SHELLS = {"bash", "sh", "console", "powershell"}
 _ENDS_COMMAND = {"|", "||", "&&", ";", "&", ">", ">>", "<"}
+_ASSIGNMENT = re.compile(r"\w+=")
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,15 @@ def commands(block: Block, program: str) -> Iterator[list[str]]:
             continue  # output
         words = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="|&;<>")
         words.whitespace_split = True
-        call: list[str] | None = None
+        call: list[str] = []
         for word in [*words, ";"]:
-            if word in _ENDS_COMMAND:
-                if call is not None:
-                    yield call
-                call = None
-            elif call is not None:
-                call.append(word)
-            elif Path(word).name.removesuffix(".exe") == program:
-                call = []
+            if word not in _ENDS_COMMAND:
+                if call or not _ASSIGNMENT.match(word):
+                    call.append(word)
+                continue
+            if call and Path(call[0]).name.removesuffix(".exe") == program:
+                yield call[1:]
+            call = []
 
 
 def prose(page: Path) -> str:
