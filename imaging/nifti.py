@@ -15,6 +15,8 @@ from opticstream.core.errors import BadFile
 from opticstream.core.files import sync_file
 
 _WRITE_BLOCK = 8 << 20
+_HEADER = 348
+"""Bytes of a NIfTI-1 header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,11 @@ def read_nifti_info(path: Path) -> NiftiInfo:
         if not stat.S_ISREG(status.st_mode):
             raise BadFile(str(path), found="a folder or device", expected=expected)
         with path.open("rb") as handle:
-            start = handle.read(2)
-            if start == b"\x1f\x8b":
-                raise BadFile(str(path), found="a compressed file", expected=expected, action="Decompress it first.")
-            handle.seek(0)
-            header = nib.Nifti1Header.from_fileobj(handle, check=False)  # its check logs what we raise
-        if int(header["sizeof_hdr"]) != 348 or header["magic"].item() not in (b"n+1", b"ni1"):
+            start = handle.read(_HEADER)
+        if start[:2] == b"\x1f\x8b":
+            raise BadFile(str(path), found="a compressed file", expected=expected, action="Decompress it first.")
+        header = nib.Nifti1Header(start, check=False)  # its check logs what we raise
+        if int(header["sizeof_hdr"]) != _HEADER or header["magic"].item() != b"n+1":
             raise ValueError("no NIfTI-1 header")
         shape, dtype = tuple(int(length) for length in header.get_data_shape()), header.get_data_dtype()
     except OSError as error:
