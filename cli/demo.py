@@ -31,10 +31,10 @@ def demo(
     from opticstream.deployments.demo_report import write_report
     from opticstream.watch import run_watcher_until_interrupt
 
-    setup_logging()
     began = time.monotonic()
     output = output.absolute()
     with demo_home(keep=keep) as settings:
+        setup_logging()  # once the environment is the demo's own
         with WatchView(live=err.is_terminal) as view:
             result: DemoResult = run_watcher_until_interrupt(
                 lambda stop: run_oct_demo(settings, output, view, view.say, stop)

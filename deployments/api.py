@@ -1,6 +1,7 @@
 """Which Prefect API a command talks to: a configured one always wins; else the embedded server, started if needed."""
 
 import os
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,6 +93,20 @@ def use_api(settings: Settings, url: str) -> None:
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+def send_pending(timeout_s: float = 10.0) -> None:
+    """Let Prefect's threads send the logs and events they hold; call it before the server they go to is stopped.
+
+    At the end of the process they would try to reach the stopped server for a minute.
+    """
+    if "prefect" not in sys.modules:
+        return
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=timeout_s)
 
 
 class LocalApi:

@@ -13,7 +13,7 @@ from pathlib import Path
 from opticstream.core.identifiers import UnitId
 from opticstream.core.scan_config import OCTAcquisition, PSOCTScanConfig
 from opticstream.core.settings import Settings, load_settings
-from opticstream.deployments.api import LocalApi
+from opticstream.deployments.api import LocalApi, send_pending
 from opticstream.deployments.server import stop_server
 from opticstream.flows.direct_runner import WatchProgress
 from opticstream.flows.oct_watch import OCTWatchOptions, WatchSummary, watch_oct
@@ -95,6 +95,7 @@ def demo_home(*, keep: bool) -> Iterator[Settings]:
     try:
         yield settings
     finally:
+        send_pending()
         if not keep:
             stop_server(settings)
             shutil.rmtree(home, ignore_errors=True)

@@ -1,7 +1,6 @@
 """Fixtures every room's tests share, and the checks that fail a test which leaves something behind."""
 
 import gc
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import psutil
 import pytest
 
 from opticstream.core.settings import Settings, load_settings
+from opticstream.deployments.api import send_pending
 from opticstream.deployments.server import start_server, stop_server
 
 _SHARED_MEMORY = Path("/dev/shm")
@@ -34,20 +34,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = load_settings(home=tmp_path_factory.mktemp("server"), server_port=0)
     try:
         yield start_server(settings).url
-        _drain_prefect()
+        send_pending()
     finally:
         stop_server(settings)
-
-
-def _drain_prefect() -> None:
-    """Let Prefect's threads send what they hold: at exit they would try a stopped server for a minute."""
-    if "prefect" not in sys.modules:
-        return
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    for worker in (EventsWorker, APILogWorker):
-        worker.drain_all(timeout=10)
 
 
 @pytest.fixture

@@ -80,6 +80,18 @@ def test_the_prefect_ui_shows_runs_pictures_and_blocks(demo: Demo, tmp_path: Pat
     assert (tmp_path / "artifact.png").stat().st_size > 20_000
 
 
+def test_without_keep_it_leaves_only_its_output(tmp_path: Path) -> None:
+    environment = command_environment(tmp_path / "unused", TMPDIR=str(tmp_path))
+    done = run_command(environment, "demo", "--output", tmp_path / "out", timeout=110)
+    assert "stopped now" in done.stdout
+    assert "Error" not in done.stderr and "ERROR" not in done.stderr  # the server went last
+    assert not list(tmp_path.glob("opticstream-demo-*")) and (tmp_path / "out" / "report.html").exists()
+    port = done.stdout.partition("http://127.0.0.1:")[2].split()[0]
+    assert not [
+        c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == int(port) and c.status == "LISTEN"
+    ]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+Break")
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     environment = command_environment(tmp_path / "unused", TMPDIR=str(tmp_path))
