@@ -10,6 +10,7 @@ from opticstream.cli.console import err, out, print_json
 from opticstream.core.errors import BadInput
 from opticstream.core.scan_config import PSOCTScanConfig
 from opticstream.core.settings import load_settings
+from opticstream.core.validation import problems
 
 
 def setup(
@@ -79,12 +80,8 @@ def _validated(fields: dict[str, Any]) -> PSOCTScanConfig:
     try:
         return PSOCTScanConfig.model_validate(fields)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'configuration'} = {item['input']!r}: {item['msg']}"
-            for item in error.errors()
-        )
         raise BadInput(
-            "oct setup", found=problems, action="`opticstream oct setup --help` lists the options."
+            "oct setup", found=problems(error), action="`opticstream oct setup --help` lists the options."
         ) from None
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from opticstream.core.errors import BadInput
 from opticstream.core.identifiers import BatchId, MosaicId, OCTSliceId
+from opticstream.core.validation import problems
 
 BATCH_READY = "linc.opticstream.psoct.batch.ready"
 BATCH_PROCESSED = "linc.opticstream.psoct.batch.processed"
@@ -84,10 +85,9 @@ def read_payload(model: type[P], payload: dict[str, Any]) -> P:
     try:
         return model.model_validate(payload)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise BadInput(
             f"payload of {model.__name__}",
-            found=problems,
+            found=problems(error),
             expected=", ".join(name for name, field in model.model_fields.items() if field.is_required()),
             action="Mend the emitter or the trigger's parameter template.",
         ) from None

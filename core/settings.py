@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from opticstream.core.errors import BadInput
 from opticstream.core.process_identity import default_host_name
+from opticstream.core.validation import problems
 
 
 def _default_home() -> Path:
@@ -96,10 +97,8 @@ def load_settings(**overrides: Any) -> Settings:
         file = Path(overrides.get("home") or _default_home()) / "settings.yaml"
         raise BadInput(str(file), found=" ".join(str(error).split()), expected="YAML lines of `name: value`") from None
     except ValidationError as error:
-        problems = "; ".join(
-            f"OPTICSTREAM_{'_'.join(map(str, item['loc'])).upper()} = {item['input']!r}: {item['msg']}"
-            for item in error.errors()
-        )
         raise BadInput(
-            "settings", found=problems, action="Mend the environment variable or settings.yaml in the home."
+            "settings",
+            found=problems(error, lambda path: f"OPTICSTREAM_{path.replace('.', '_').upper()}"),
+            action="Mend the environment variable or settings.yaml in the home.",
         ) from None
