@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import Connection, func, insert, select, update
 
+from opticstream.core.errors import BadInput
 from opticstream.core.identifiers import UnitId
 from opticstream.core.text import check_project_name, slug
 from opticstream.state import claims as claiming
@@ -25,17 +26,27 @@ def setup_project(database: Database, tree: Tree, name: str, config: BaseModel) 
     """Create a project, or replace its configuration; its units are kept.
 
     Raises:
-        BadInput: the name cannot be a project name.
+        BadInput: the name cannot be a project name, or differs from another one's by case or punctuation only.
     """
     check_project_name(name)
-    values = {"name": name, "config": config.model_dump(mode="json"), "updated_at": db_now()}
+    values = {"config": config.model_dump(mode="json"), "updated_at": db_now()}
     key = {"pipeline": tree.pipeline, "slug": slug(name)}
     with database.write("setup") as connection:
         changed = connection.execute(
-            update(projects).where(*(projects.c[column] == value for column, value in key.items())).values(**values)
-        )
-        if changed.rowcount == 0:
-            connection.execute(insert(projects).values(**key, **values, created_at=db_now()))
+            update(projects)
+            .where(*(projects.c[column] == value for column, value in key.items()))
+            .values(**values)
+            .returning(projects.c.name)
+        ).scalar_one_or_none()
+        if changed is None:
+            connection.execute(insert(projects).values(**key, **values, name=name, created_at=db_now()))
+        elif changed != name:
+            raise BadInput(
+                "PROJECT",
+                found=f"{name!r} beside {changed!r}",
+                expected="names whose blocks differ: case, '_', '.' and '-' are all one there",
+                action=f"Use {changed!r}, or choose another name.",
+            )
     return ProjectState(database, tree, name)
 
 

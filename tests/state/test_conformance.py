@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import select, update
 
 from opticstream.core import events
-from opticstream.core.errors import ClaimLost, ClaimRefused, ProjectNotFound, StateError
+from opticstream.core.errors import BadInput, ClaimLost, ClaimRefused, ProjectNotFound, StateError
 from opticstream.core.identifiers import BatchId, MosaicId
 from opticstream.core.oct_layout import batch_id
+from opticstream.core.scan_config import PSOCTScanConfig
 from opticstream.core.settings import load_settings
-from opticstream.state import OCT_TREE, Database, ProjectState, open_database
+from opticstream.state import OCT_TREE, Database, ProjectState, open_database, setup_project
 from opticstream.state.tables import claims, outbox, stages
 from support.claims_audit import committed_tokens
 
@@ -41,6 +42,19 @@ def as_host(name: str, database: Database) -> Database:
 
 
 # --- peek, read, open
+
+
+def test_setup_again_keeps_the_units_and_refuses_a_name_that_only_looks_different(
+    state: ProjectState, first: BatchId
+) -> None:
+    config = PSOCTScanConfig.model_validate(state.peek_project().config)
+    with state.open(first) as unit:
+        unit.set_milestone("complexed")
+    setup_project(state.database, OCT_TREE, state.name, config)
+    assert state.peek(first) is not None
+    with pytest.raises(BadInput, match=f"beside '{state.name}'"):
+        setup_project(state.database, OCT_TREE, state.name.upper(), config)
+    assert ProjectState(state.database, OCT_TREE, state.name).name == state.name
 
 
 def test_peek_of_nothing_is_none_and_creates_nothing(state: ProjectState, first: BatchId) -> None:
