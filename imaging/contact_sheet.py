@@ -77,7 +77,7 @@ def _range(name: str, maps: Sequence[NDArray[np.float32]]) -> tuple[float, float
     if not values.size:
         return 0.0, 1.0
     low, high = (float(value) for value in np.percentile(values, (1, 99)))
-    return (low, high) if high > low else (low, low + 1)
+    return (low, high) if high > low else (low, low + max(1.0, abs(low)))
 
 
 def _colours(values: NDArray[np.float64], palette: str) -> NDArray[np.uint8]:

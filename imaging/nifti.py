@@ -1,5 +1,6 @@
 """NIfTI-1 files: read the header and check the file is whole, map the data, write volumes and maps."""
 
+import math
 import os
 import stat
 from collections.abc import Callable
@@ -52,17 +53,19 @@ def read_nifti_info(path: Path) -> NiftiInfo:
         if int(header["sizeof_hdr"]) != _HEADER or header["magic"].item() != b"n+1":
             raise ValueError("no NIfTI-1 header")
         shape, dtype = tuple(int(length) for length in header.get_data_shape()), header.get_data_dtype()
+        offset = int(header["vox_offset"]) or 352  # NaN and infinity raise
+        if offset < _HEADER or not dtype.itemsize:
+            raise ValueError("samples inside the header, or of no type")
     except OSError as error:
         raise BadFile(str(path), found=error.strerror or str(error), expected="a file this user can read") from None
-    except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError, ValueError, KeyError):
+    except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError, ValueError, OverflowError, KeyError):
         raise BadFile(
             str(path),
             found=f"{status.st_size} bytes that do not begin with a NIfTI-1 header",
             expected=expected,
             action="It may still be being written, or be another format.",
         ) from None
-    offset = int(header["vox_offset"]) or 352
-    wanted = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    wanted = offset + math.prod(shape) * dtype.itemsize
     if status.st_size < wanted or not shape or min(shape) < 1:
         raise BadFile(
             str(path),

@@ -78,10 +78,14 @@ def simulate_oct(
         The tiles' paths.
 
     Raises:
-        BadInput: the kind of tile cannot be simulated.
+        BadInput: the kind, shape or seed cannot be simulated; nothing was written.
     """
     if spec.kind != "complex":
         raise BadInput("--kind", found=repr(spec.kind), expected="complex", action="Spectral tiles come later.")
+    if min(spec.shape) < 1:
+        raise BadInput("--shape", found=str(spec.shape), expected="at least 1 in each direction")
+    if spec.seed < 0:
+        raise BadInput("--seed", found=str(spec.seed), expected="0 or more")
     truth_folder = out / "ground_truth"
     truth_folder.mkdir(parents=True, exist_ok=True)
     write_text(truth_folder / "spec.json", json.dumps(asdict(spec), indent=2) + "\n")

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from opticstream.core.errors import BadInput
 from opticstream.core.oct_layout import ENFACE_MODALITIES, VOLUME_MODALITIES
 from opticstream.imaging.nifti import check_complex_tile, map_nifti
 from opticstream.imaging.psoct.options import TileOptions
@@ -81,12 +82,15 @@ def process_complex_tile(
 
     Raises:
         BadFile: the file is not a whole complex tile.
+        BadInput: the samples do not have the shape of one.
     """
     raw: NDArray[np.float32]
     if isinstance(tile, Path):
         nx4, ny, nz = check_complex_tile(tile).shape
         raw = np.asarray(map_nifti(tile)).reshape(nz, ny, nx4)
     else:
+        if tile.ndim != 3 or tile.shape[2] % 4 or not tile.size:
+            raise BadInput("tile", found=f"shape {tile.shape}", expected="(nz, ny, 4·nx), none of them 0")
         raw = tile
     raw = np.ascontiguousarray(raw, dtype=np.float32)  # a copy only of files in foreign byte order
     nz, ny, nx = raw.shape[0], raw.shape[1], raw.shape[2] // 4

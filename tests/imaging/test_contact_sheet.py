@@ -32,9 +32,10 @@ def test_a_row_per_tile_a_column_per_map() -> None:
     assert one.width - draw(fewer).width == 168
 
 
-@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf"), -1e30])
+@pytest.mark.parametrize("value", [0.0, 1.0, float("nan"), float("inf"), -1e30, 3e38])
 def test_flat_and_empty_maps_are_drawn(value: float) -> None:
-    assert draw(maps(value), maps()).height > 100
+    assert draw(maps(value)).size == draw(maps()).size
+    assert draw(maps(value), maps()).size == draw(maps(), maps()).size
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (700, 700)])
@@ -51,6 +52,19 @@ def test_the_picture_shows_the_map() -> None:
     panel = picture[74 : 74 + 160, 64 : 64 + 160]
     assert panel[20:60, 10:70].mean() > 200 and panel[20:60, 90:150].mean() < 20
     assert abs(panel[78:82].mean() - picture[2, 2]) < 12
+
+
+def test_one_range_holds_for_all_tiles() -> None:
+    """What is bright in one tile is grey when another is brighter."""
+    dim, bright = np.zeros((40, 40), np.float32), np.full((40, 40), 100, np.float32)
+    dim[:, 20:] = 50
+    picture = np.asarray(draw(maps() | {"aip": dim}, maps() | {"aip": bright}).convert("L"), float)
+    first, second = (picture[74 + row * 168 : 234 + row * 168, 64:224] for row in (0, 1))
+    assert first[:, :70].max() < 20 and 100 < first[:, 90:].mean() < 155 and second.min() > 235
+
+
+def test_a_sheet_without_tiles_is_a_picture() -> None:
+    assert draw().format == "PNG"
 
 
 def test_twenty_tiles_stay_small() -> None:

@@ -2,13 +2,17 @@
 
 import gzip
 import os
+import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opticstream.core.errors import BadFile
@@ -51,9 +55,21 @@ def test_we_read_what_others_write(tmp_path: Path) -> None:
     image = nibabel.Nifti1Image(data, np.diag((*VOXEL, 1)), header=nibabel.Nifti1Header(endianness=">"))
     nibabel.save(image, path)
     info = check_complex_tile(path)
-    assert (info.shape == (4, 3, 2) and info.dtype.byteorder == ">") or os.sys.byteorder == "big"  # type: ignore[attr-defined]
+    assert info.shape == (4, 3, 2)
+    assert info.dtype.byteorder == ">" or sys.byteorder == "big"
     assert info.voxel_mm == pytest.approx(VOXEL)
     assert np.array_equal(map_nifti(path), data.T)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, ">f4"])
+def test_any_layout_and_sample_type_is_written_as_little_endian_float32(tmp_path: Path, dtype: Any) -> None:
+    """Larger than one block of writing, every other sample of its rows, and no native floats."""
+    volume = np.random.default_rng(1).random((7, 1500, 1600)).astype(dtype)[:, :, ::2]
+    path = tmp_path / "views.nii"
+    write_nifti(path, volume, VOXEL, description="view")
+    assert path.stat().st_size == 352 + 4 * volume.size
+    written = map_nifti(path)
+    assert written.dtype == np.dtype("<f4") and np.array_equal(written, volume.astype(np.float32))
 
 
 def _truncated(path: Path) -> None:
@@ -89,6 +105,24 @@ def _no_samples(path: Path) -> None:
     path.write_bytes(nifti_header((0, 5, 3), VOXEL, ""))
 
 
+def _damage(path: Path, where: int, form: str, *values: float) -> None:
+    content = bytearray(path.read_bytes())
+    struct.pack_into(form, content, where, *values)
+    path.write_bytes(content)
+
+
+def _more_samples_than_can_be_counted(path: Path) -> None:
+    _damage(path, 40, "<8h", 7, *[16384] * 7)  # 2^98, which is 0 in 64 bits
+
+
+def _samples_of_no_type(path: Path) -> None:
+    _damage(path, 70, "<h", 0)
+
+
+def _samples_at(offset: float) -> Callable[[Path], None]:
+    return lambda path: _damage(path, 108, "<f", offset)
+
+
 @pytest.mark.parametrize(
     ("harm", "found"),
     [
@@ -100,6 +134,13 @@ def _no_samples(path: Path) -> None:
         (_compressed, "compressed"),
         (_another_format, "2000 bytes"),
         (_no_samples, "shape"),
+        (_more_samples_than_can_be_counted, "shape (16384, "),
+        (_samples_of_no_type, "do not begin with a NIfTI-1 header"),
+        (_samples_at(float("nan")), "do not begin with a NIfTI-1 header"),
+        (_samples_at(float("inf")), "do not begin with a NIfTI-1 header"),
+        (_samples_at(-400), "do not begin with a NIfTI-1 header"),
+        (_samples_at(100), "do not begin with a NIfTI-1 header"),
+        (_samples_at(400), "832 bytes"),
     ],
 )
 def test_a_file_that_is_not_whole_is_named(tile: Path, harm: Callable[[Path], None], found: str) -> None:
@@ -132,6 +173,26 @@ def test_other_volumes_are_no_complex_tiles(tmp_path: Path, dtype: str, shape: t
         check_complex_tile(path)
 
 
+@given(damage=st.lists(st.tuples(st.integers(0, 347), st.integers(0, 255)), min_size=1, max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_a_damaged_header_is_refused_or_read(
+    damage: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever its header says, a file is mapped whole or refused as a bad file."""
+    path = tmp_path_factory.getbasetemp() / "damaged.nii"
+    content = bytearray(nifti_header((8, 5, 3), VOXEL, "tile") + bytes(480))
+    for where, value in damage:
+        content[where] = value
+    path.write_bytes(content)
+    try:
+        info = read_nifti_info(path)
+    except BadFile as error:
+        assert error.where == str(path) and error.found and error.expected
+    else:
+        samples = map_nifti(path)
+        assert samples.shape == info.shape[::-1] and info.offset + samples.nbytes <= len(content)
+
+
 @given(
     shape=st.lists(st.integers(1, 300), min_size=1, max_size=3),
     voxel=st.tuples(*[st.floats(1e-4, 1e3)] * 3),
@@ -154,3 +215,33 @@ def test_written_in_pieces_it_is_short_until_the_end(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error_at_once() -> None:
     with pytest.raises(OSError, match="No space left"):
         write_nifti(Path("/dev/full"), np.zeros((50, 100, 100), np.float32), VOXEL, description="x")
+
+
+_WRITE_WITH_LITTLE_ROOM = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from opticstream.core.errors import WriteFailed
+from opticstream.core.staging import StagedFiles
+from opticstream.imaging.nifti import write_nifti
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+final, staged = Path(sys.argv[1]), StagedFiles(token=7)
+try:
+    with staged.writing(final) as path:
+        write_nifti(path, np.zeros((9, 100, 100), np.float32), (1, 1, 1), description="x")
+except WriteFailed as error:
+    print(error)
+print([(path.name == final.name, path.stat().st_size) for path in final.parent.iterdir()])
+staged.discard()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limit on file sizes here")
+def test_what_fails_midway_is_never_under_the_final_name(tmp_path: Path) -> None:
+    final = tmp_path / "Gewebe 組織.nii"
+    command = [sys.executable, "-X", "utf8", "-c", _WRITE_WITH_LITTLE_ROOM, str(final)]
+    message, left = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout.splitlines()
+    assert message.startswith(f"{final}: found File too large")
+    assert left == "[(False, 100000)]", "midway, under another name"
+    assert list(tmp_path.iterdir()) == []

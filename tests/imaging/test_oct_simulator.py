@@ -1,8 +1,10 @@
 """The simulated microscope: the same seed gives the same bytes, and the truth lies beside them."""
 
+import dataclasses
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,13 +31,9 @@ def test_every_tile_and_its_truth_are_there(tmp_path: Path) -> None:
 
 def test_a_seed_gives_the_same_bytes_and_another_one_others(tmp_path: Path) -> None:
     first, again = (simulate_oct(tmp_path / name, SMALL) for name in ("a", "b"))
-    other = simulate_oct(tmp_path / "c", SimulationSpec(**{**vars_of(SMALL), "seed": 6}))
+    other = simulate_oct(tmp_path / "c", dataclasses.replace(SMALL, seed=6))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
     assert all(a.read_bytes() != b.read_bytes() for a, b in zip(first, other, strict=True))
-
-
-def vars_of(spec: SimulationSpec) -> dict[str, object]:
-    return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
 
 
 def test_neighbours_show_the_same_tissue() -> None:
@@ -47,7 +45,7 @@ def test_neighbours_show_the_same_tissue() -> None:
 
 
 def test_slow_writing_is_seen_as_growth_and_ends_equal(tmp_path: Path) -> None:
-    spec = SimulationSpec(**{**vars_of(SMALL), "mosaics": 1, "batches": 1, "slow_write": True, "interval_s": 0.3})
+    spec = dataclasses.replace(SMALL, mosaics=1, batches=1, slow_write=True, interval_s=0.3)
     sizes: set[int] = set()
     done = threading.Event()
     first = tmp_path / "slow" / "mosaic_001_image_0001_processed_cropped_focus.nii"
@@ -72,7 +70,17 @@ def test_it_stops_before_the_next_tile(tmp_path: Path) -> None:
     assert len(simulate_oct(tmp_path, SMALL, on_file=lambda _: stop.set(), stop=stop)) == 1
 
 
-def test_an_unknown_kind_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="--kind: found 'raw'"):
-        simulate_oct(tmp_path / "out", SimulationSpec(kind="raw"))
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"kind": "raw"}, "--kind: found 'raw'; expected complex"),
+        ({"shape": (8, 0, 30)}, r"--shape: found \(8, 0, 30\); expected at least 1"),
+        ({"seed": -1}, "--seed: found -1; expected 0 or more"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_before_anything_is_written(
+    tmp_path: Path, wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        simulate_oct(tmp_path / "out", dataclasses.replace(SMALL, **wrong))
     assert not (tmp_path / "out").exists()

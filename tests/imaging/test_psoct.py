@@ -1,22 +1,28 @@
 """PS-OCT: numbers against ground truth, the kernel against the formulae, and cases whose answer is known."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 import threading
+import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from opticstream.core.errors import BadFile
+from opticstream.core.errors import BadFile, BadInput
 from opticstream.imaging.nifti import write_nifti
 from opticstream.imaging.oct_simulator import SimulationSpec, simulate_tile
 from opticstream.imaging.psoct import TileOptions, TileProducts, process_complex_tile
 from opticstream.imaging.psoct.reference import steepness
+from opticstream.imaging.psoct.surface_filter import gaussian_weights
 from opticstream.imaging.psoct.tile import Backend
 
 
@@ -81,6 +87,16 @@ def test_birefringence_is_the_slope_of_the_retardance() -> None:
     assert np.allclose(made.enface["biref"], delta_n, rtol=1e-3)
 
 
+@pytest.mark.parametrize("sigma", [1.0, 2.5, 5.0])
+def test_the_surface_filter_is_a_gaussian(sigma: float) -> None:
+    """Kernel and formulae share these weights, so nothing else would tell."""
+    weights = gaussian_weights(sigma)
+    offsets = np.arange(len(weights)) - len(weights) // 2
+    assert len(weights) == 2 * int(4 * sigma + 0.5) + 1 and np.array_equal(weights, weights[::-1])
+    assert weights.sum() == pytest.approx(1, abs=1e-5)
+    assert np.sqrt((weights * offsets**2).sum()) == pytest.approx(sigma, rel=0.01)
+
+
 # --- the kernel is the formulae
 
 
@@ -135,7 +151,8 @@ def _has_both_fields(raw: NDArray[np.float32], options: TileOptions) -> NDArray[
 
 
 def test_enface_orientation_and_birefringence_equal_formulae_on_tissue() -> None:
-    _, raw = simulate_tile(SimulationSpec(shape=(40, 24, 120), seed=9), 1, 2)
+    """Wider than two of the kernel's blocks, the last of them not full."""
+    _, raw = simulate_tile(SimulationSpec(shape=(131, 12, 120), seed=9), 1, 2)
     own, plain = (process_complex_tile(raw, TileOptions(), backend=name) for name in ("numba", "numpy"))  # type: ignore[arg-type]
     same = own.enface["surf"] == plain.enface["surf"]
     assert same.mean() > 0.999
@@ -161,6 +178,32 @@ def test_a_file_gives_what_its_samples_give(tmp_path: Path) -> None:
     assert _equal(process_complex_tile(raw, TileOptions()), process_complex_tile(path, TileOptions()))
 
 
+def test_a_file_in_foreign_byte_order_gives_the_same(tmp_path: Path) -> None:
+    _, raw = simulate_tile(SimulationSpec(shape=(20, 9, 60)), 1, 1)
+    path = tmp_path / "foreign.nii"
+    foreign = nibabel.Nifti1Header(endianness="<" if sys.byteorder == "big" else ">")
+    nibabel.save(nibabel.Nifti1Image(raw.T, np.eye(4), header=foreign), path)
+    assert _equal(process_complex_tile(raw, TileOptions()), process_complex_tile(path, TileOptions()))
+
+
+def test_formulae_do_the_work_where_nothing_may_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, raw = simulate_tile(SimulationSpec(shape=(6, 9, 60)), 1, 1)
+    compiled = process_complex_tile(raw, TileOptions())
+    plain = process_complex_tile(raw, TileOptions(), backend="numpy")
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    assert _equal(process_complex_tile(raw, TileOptions()), plain)
+    assert not _equal(compiled, plain), "to the last bit they differ, so this tells which one ran"
+
+
+def test_the_next_process_loads_the_kernels_this_one_compiled(pytestconfig: pytest.Config) -> None:
+    process_complex_tile(np.zeros((4, 1, 4), np.float32), TileOptions(), backend="numba")
+    code = "import sys, pathlib, opticstream.imaging.psoct as p; p.warm_kernels(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(pytestconfig.cache.mkdir("kernels"))]
+    environment = {**os.environ, "NUMBA_DEBUG_CACHE": "1"}
+    said = subprocess.run(command, capture_output=True, check=True, text=True, env=environment).stdout
+    assert "data loaded from" in said and "data saved to" not in said, said
+
+
 def test_windows_beyond_the_end_are_nan_and_windows_across_it_are_cut() -> None:
     _, raw = simulate_tile(SimulationSpec(shape=(8, 8, 60)), 1, 1)
     beyond = process_complex_tile(raw, TileOptions(enface_offset=60)).enface
@@ -175,19 +218,20 @@ def test_windows_beyond_the_end_are_nan_and_windows_across_it_are_cut() -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_what_check_raises_ends_the_work(threads: int) -> None:
-    calls = 0
+    calls, pieces = 0, 50
     lock = threading.Lock()
 
     def check() -> None:
         nonlocal calls
         with lock:
             calls += 1
-            if calls > 2:
+            if calls == 3:
                 raise TimeoutError("stop")
+        time.sleep(0.01)
 
     with pytest.raises(TimeoutError):
-        process_complex_tile(np.zeros((4, 400, 8), np.float32), TileOptions(), threads=threads, check=check)
-    assert threads > 1 or calls == 3
+        process_complex_tile(np.zeros((4, 8 * pieces, 8), np.float32), TileOptions(), threads=threads, check=check)
+    assert calls == 3 if threads == 1 else calls < pieces / 2
 
 
 def test_memory_stays_below_the_tile_s_size(tmp_path: Path) -> None:
@@ -209,6 +253,13 @@ def test_a_volume_that_is_no_complex_tile_is_refused(tmp_path: Path) -> None:
     write_nifti(path, np.zeros((5, 6, 7), np.float32), (1, 1, 1), description="odd")
     with pytest.raises(BadFile, match=r"odd\.nii: found shape \(7, 6, 5\) of float32; expected a complex tile"):
         process_complex_tile(path, TileOptions())
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize("shape", [(4, 5, 7), (4, 8), (4, 5, 8, 1), (0, 4, 8), (4, 0, 8), (4, 5, 0)])
+def test_samples_in_another_shape_are_refused(shape: tuple[int, ...], backend: Backend) -> None:
+    with pytest.raises(BadInput, match=r"tile: found shape \(.*\); expected \(nz, ny, 4·nx\)"):
+        process_complex_tile(np.zeros(shape, np.float32), TileOptions(), backend=backend)
 
 
 def test_options_come_from_the_project_s_configuration() -> None:
