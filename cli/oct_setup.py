@@ -50,9 +50,9 @@ def setup(
     _refuse_spectral(config)
     _writable(config.project_base_path)
     settings = load_settings()
+    LocalApi(settings, lambda text: err.print(text, soft_wrap=True)).ensure()  # before anything is changed
     with open_database(settings) as database:
         setup_project(database, OCT_TREE, project, config)
-    LocalApi(settings, lambda text: err.print(text, soft_wrap=True)).ensure()
     from opticstream.tasks.oct_config import save_blocks
 
     blocks = save_blocks(settings, config)

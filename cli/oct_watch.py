@@ -79,12 +79,12 @@ def watch(
         summary = run_watcher_until_interrupt(
             lambda stop: watch_oct(database, config, folder.absolute(), options, api=api, progress=view, stop=stop)
         )
-    _tell(summary, dry_run)
+    _tell(summary, dry_run=dry_run, once=once)
     if summary.failed:
         raise typer.Exit(1)
 
 
-def _tell(summary: "object", dry_run: bool) -> None:
+def _tell(summary: "object", *, dry_run: bool, once: bool) -> None:
     from opticstream.flows.oct_watch import WatchSummary
 
     assert isinstance(summary, WatchSummary)  # noqa: S101 (only its caller gives it)
@@ -94,7 +94,7 @@ def _tell(summary: "object", dry_run: bool) -> None:
             out.print(f"incomplete: {unit}", soft_wrap=True)
         for problem in report.problem_list:
             out.print(f"problem: {problem}", soft_wrap=True)
-        for ready in report.would_dispatch:
+        for ready in report.would_dispatch if once else ():  # without --once each was logged when it was found
             out.print(f"would take: {ready.ident} ({len(ready.files)} files)", soft_wrap=True)
     if not dry_run:
         done = ", ".join(f"{number} {status}" for status, number in sorted(summary.outcomes.items()))

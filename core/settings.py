@@ -11,6 +11,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 
@@ -93,12 +94,22 @@ def load_settings(**overrides: Any) -> Settings:
     """
     try:
         return Settings(**overrides)
+    except SettingsError as error:  # a list that is not JSON, before any field is looked at
+        name = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "?")
+        variable = f"OPTICSTREAM_{name.upper()}"
+        raise BadInput(variable, found=repr(os.environ.get(variable)), expected="JSON, for example [0, 30]") from None
     except yaml.YAMLError as error:
         file = Path(overrides.get("home") or _default_home()) / "settings.yaml"
         raise BadInput(str(file), found=" ".join(str(error).split()), expected="YAML lines of `name: value`") from None
     except ValidationError as error:
         raise BadInput(
             "settings",
-            found=problems(error, lambda path: f"OPTICSTREAM_{path.replace('.', '_').upper()}"),
+            found=problems(error, _known_as),
             action="Mend the environment variable or settings.yaml in the home.",
         ) from None
+
+
+def _known_as(path: str) -> str:
+    """Return the variable of a field; a name that is no field can only stand in the file."""
+    name = path.partition(".")[0]
+    return f"OPTICSTREAM_{name.upper()}" if name in Settings.model_fields else f"key {name!r} of settings.yaml"

@@ -13,6 +13,7 @@ from opticstream.core.settings import Settings
 from opticstream.deployments.server import api_healthy, running_server, start_server
 
 Source = Literal["PREFECT_API_URL", "Prefect profile", "embedded server", "none"]
+_UNSET = {"PREFECT_API_URL": "unset PREFECT_API_URL", "Prefect profile": "run `prefect config unset PREFECT_API_URL`"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def ensure_api(settings: Settings, say: Callable[[str], None]) -> str:
                 f"Prefect API {choice.url}",
                 found="no answer",
                 expected=f"the API that {choice.source} names",
-                action="Start it, or unset PREFECT_API_URL to use the embedded server.",
+                action=f"Start it, or {_UNSET[choice.source]} to use the embedded server.",
             )
         return choice.url
     if choice.url and api_healthy(choice.url):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -51,11 +52,16 @@ def server_log(settings: Settings) -> Path:
 
 def running_server(settings: Settings) -> ServerInfo | None:
     """Return the embedded server that runs from this home; None when it does not."""
+    info = _recorded(settings)
+    return info if info is not None and process_birth(info.pid) == info.birth else None
+
+
+def _recorded(settings: Settings) -> ServerInfo | None:
+    """Return the server that was started last, running or not."""
     try:
-        info = ServerInfo(**json.loads(_record(settings).read_text("utf-8")))
+        return ServerInfo(**json.loads(_record(settings).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return info if process_birth(info.pid) == info.birth else None
 
 
 def api_healthy(url: str, timeout_s: float = 2.0) -> bool:
@@ -83,7 +89,7 @@ def start_server(settings: Settings) -> ServerInfo:
         log.parent.mkdir(parents=True, exist_ok=True)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        port = _free_port(settings.server_port)
+        port = _free_port(_wanted_ports(settings))
         with log.open("wb") as output:
             child = _spawn(settings, port, output)
         birth = process_birth(child.pid) or ""
@@ -100,7 +106,6 @@ def start_server(settings: Settings) -> ServerInfo:
         except BaseException:
             _end(info)
             child.wait()
-            _record(settings).unlink(missing_ok=True)
             raise
         child.returncode = 0  # detached on purpose: it outlives us, so its end is not ours to collect
         return info
@@ -113,7 +118,6 @@ def stop_server(settings: Settings) -> bool:
         info = running_server(settings)
         if info is not None:
             _end(info)
-        _record(settings).unlink(missing_ok=True)
         return info is not None
 
 
@@ -153,8 +157,16 @@ def _spawn(settings: Settings, port: int, output: IO[bytes]) -> subprocess.Popen
     return subprocess.Popen(command, start_new_session=True, **options)  # type: ignore[call-overload,no-any-return]
 
 
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
+def _wanted_ports(settings: Settings) -> list[int]:
+    """Return the ports to try: one that was asked for, the one of the last start (running clients know it), 4200."""
+    last = urllib.parse.urlsplit(info.url).port if (info := _recorded(settings)) else None
+    asked = "server_port" in settings.model_fields_set
+    ports = [settings.server_port, last] if asked else [last, settings.server_port]
+    return [port for port in ports if port is not None]
+
+
+def _free_port(wanted: list[int]) -> int:
+    for port in (*wanted, 0):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
             if os.name != "nt":  # there the option lets two servers share a port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,13 +10,13 @@ from typing import Protocol
 from opticstream.core.errors import OpticstreamError, ServerUnavailable
 from opticstream.core.identifiers import BatchId, UnitId
 from opticstream.core.scan_config import PSOCTScanConfig
-from opticstream.core.settings import Settings
 from opticstream.state import ProjectState
 from opticstream.watch import NotNow, StopSignal, WatchObserver
 
 log = logging.getLogger(__name__)
 
 _API_RETRY_S = 5.0
+_CLOSE_S = 60.0
 _START_S = 30.0
 """How long the first batch waits for the API and the kernels; after that, batches stay ready and are tried again."""
 
@@ -52,36 +52,49 @@ class DirectRunner:
         api: Api,
         refresh: Callable[[], bool] | None,
         progress: WatchProgress,
+        stop: StopSignal,
     ) -> None:
         self._state, self._config, self._api = state, config, api
         self._refresh, self._progress = refresh, progress
-        self._ready = threading.Event()
-        self._stop: StopSignal = threading.Event()
+        self._ready, self._closing = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._stop = stop
         self._wait_until = 0.0
         self.outcomes: Counter[str] = Counter()
 
-    def prepare(self, settings: Settings, stop: StopSignal) -> None:
-        """Find or start the API, import the flow and compile the kernels, while the files settle."""
-        self._stop = stop
+    def prepare(self) -> None:
+        """Begin to find or start the API, import the flow and compile the kernels; the first batch does it if need be."""
+        if self._thread is not None:
+            return
         self._wait_until = time.monotonic() + _START_S
-        threading.Thread(target=self._prepare, args=(settings,), name="opticstream-prepare", daemon=True).start()
+        self._thread = threading.Thread(target=self._prepare, name="opticstream-prepare", daemon=True)
+        self._thread.start()
 
-    def _prepare(self, settings: Settings) -> None:
+    def close(self) -> None:
+        """Let the preparation end: an interpreter that exits while numba is being imported aborts."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_S)
+
+    def _prepare(self) -> None:
         warned = False
-        while not self._ready.is_set():
+        while not self._closing.is_set():
             try:
                 self._api.ensure()
             except ServerUnavailable as error:
                 if not warned:
                     log.warning("%s Batches stay ready meanwhile.", error)
                 warned = True
-                time.sleep(_API_RETRY_S)
+                self._closing.wait(_API_RETRY_S)
                 continue
+            if self._closing.is_set():
+                return
             from opticstream.flows import process_tile_batch as _  # noqa: F401 (its import is what takes long)
             from opticstream.imaging.psoct import warm_kernels
 
-            warm_kernels(settings.kernels)
+            warm_kernels(self._state.database.settings.kernels)
             self._ready.set()
+            return
 
     def run(self, ident: UnitId) -> bool:
         """Run a batch's flow; return whether the batch is settled (False: held or backing off, try later).
@@ -93,7 +106,7 @@ class DirectRunner:
         assert isinstance(ident, BatchId)  # noqa: S101 (leaves of an OCT tree)
         self._wait_ready()
         if not self._api.healthy():
-            raise NotNow("the Prefect API does not answer")
+            raise NotNow("the Prefect API does not answer; `opticstream server status` says more")
         began = time.monotonic()
         self._progress.began(ident, self._config.acquisition.grid_size_y)
         error = _run_flow(ident)
@@ -113,6 +126,7 @@ class DirectRunner:
         return False
 
     def _wait_ready(self) -> None:
+        self.prepare()
         while not self._ready.wait(0.1):
             if self._stop.is_set() or time.monotonic() > self._wait_until:
                 raise NotNow("the Prefect API and the kernels are being made ready")

@@ -75,7 +75,7 @@ def watch_oct(
         BadInput: an option or the folder cannot be used.
         ProjectNotFound: the project has not been set up.
     """
-    return _OCTWatch(database, config, folder, options, api, progress).run(stop)
+    return _OCTWatch(database, config, folder, options, api, progress, stop).run(stop)
 
 
 class _OCTWatch:
@@ -89,13 +89,15 @@ class _OCTWatch:
         options: OCTWatchOptions,
         api: Api,
         progress: WatchProgress,
+        stop: StopSignal,
     ) -> None:
         self._database, self._config, self._folder = database, config, folder
         self._options, self._progress = options, progress
         self._state = ProjectState(database, OCT_TREE, config.project_name)
-        self._runner = DirectRunner(self._state, config, api, options.refresh, progress)
+        self._runner = DirectRunner(self._state, config, api, options.refresh, progress, stop)
         self._watcher_id: int | None = None
         self._left_over = False
+        self._put_off = ""
         self._service = OCTWatcherService(
             config.project_name,
             folder,
@@ -119,9 +121,12 @@ class _OCTWatch:
             return WatchSummary(self._loop(stop))
         with WatcherPresence(self._state, str(self._folder)) as presence:
             self._watcher_id = presence.id
-            if self._options.direct:
-                self._runner.prepare(self._database.settings, stop)
-            return WatchSummary(self._loop(stop), self._runner.outcomes)
+            if self._options.direct and not self._options.once:  # with nothing to do, `--once` needs no server
+                self._runner.prepare()
+            try:
+                return WatchSummary(self._loop(stop), self._runner.outcomes)
+            finally:
+                self._runner.close()
 
     def _loop(self, stop: StopSignal) -> PassReport | None:
         return poll(
@@ -148,8 +153,11 @@ class _OCTWatch:
                 return
             try:
                 self._left_over |= not self._runner.run(ident)
-            except NotNow:
+            except NotNow as away:
                 self._left_over = True
+                if str(ident) != self._put_off:  # once, not at every look
+                    self._put_off = str(ident)
+                    self._progress.unit(str(ident), "put off", str(away))
                 return
             except Exception as error:
                 log.error("%s failed: %s", ident, error)

@@ -159,7 +159,14 @@ def open_database(settings: Settings, url: str | None = None) -> Database:
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif parsed.get_backend_name() == "postgresql":
-        engine = create_engine(parsed, pool_pre_ping=True)
+        try:
+            engine = create_engine(parsed, pool_pre_ping=True)
+        except ModuleNotFoundError as error:
+            raise BadInput(
+                "OPTICSTREAM_STATE_URL",
+                found=f"driver {parsed.drivername}, which is not installed here ({error.name})",
+                expected="a driver that is, for example sqlite:///FILE",
+            ) from None
     else:
         raise BadInput("OPTICSTREAM_STATE_URL", found=parsed.get_backend_name(), expected="a sqlite or postgresql URL")
     database = Database(engine, settings)

@@ -135,7 +135,13 @@ def retry(
         for row in _rows(state, selection, state.tree.leaf.name)
         if row.status == "failed" or wanted is not None
     }
-    return [_retry_one(state, ident, force=force, dry_run=dry_run) for ident in idents]
+    unknown = [
+        Edit(ident, "absent", None, "there is no batch in it" if depth else "there is no such batch")
+        for ident in wanted or ()
+        if not any(found.numbers[: len(ident.numbers)] == ident.numbers for found in idents)
+        for depth in [ident.level != state.tree.leaf.name]
+    ]
+    return [_retry_one(state, ident, force=force, dry_run=dry_run) for ident in idents] + unknown
 
 
 def _retry_one(state: ProjectState, ident: UnitId, *, force: bool, dry_run: bool) -> Edit:

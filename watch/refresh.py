@@ -24,13 +24,16 @@ def remount(name: str, *, folder: str = _SCRIPTS, timeout_s: float = _TIMEOUT_S)
     The volume is mounted again also when it could not be unmounted, as half a refresh is worse than none.
 
     Raises:
-        RuntimeError: a script failed or took longer than ``timeout_s`` seconds.
-        OSError: bash is not there.
+        RuntimeError: bash is not there, or a script failed or took longer than ``timeout_s`` seconds.
     """
-    try:
-        _run(f"{folder}/{name}_unmount", timeout_s)
-    finally:
-        _run(f"{folder}/{name}_mount", timeout_s)
+    problems = []
+    for script in (f"{folder}/{name}_unmount", f"{folder}/{name}_mount"):
+        try:
+            _run(script, timeout_s)
+        except (RuntimeError, OSError) as error:
+            problems.append(str(error))
+    if problems:
+        raise RuntimeError("; ".join(problems))
 
 
 def _run(script: str, timeout_s: float) -> None:

@@ -72,6 +72,7 @@ def test_its_whole_life(stopped_afterwards: Settings) -> None:
     assert "Not running" in run_command(environment, "server", "status", expect=3).stdout
     again = json.loads(run_command(environment, "server", "start", "--json").stdout)
     assert again["already_running"] is False and api_healthy(again["url"])
+    assert again["url"] == first["url"]  # where running watchers look for it
 
     assert run_command(environment, "server", "stop").stdout == "Stopped.\n"
     assert not api_healthy(again["url"]) and not _started_here(settings)
@@ -107,7 +108,7 @@ def test_a_taken_port_is_passed_over(home: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert _free_port(port) != port
+        assert _free_port([port]) != port
 
 
 def test_its_environment_holds_none_of_the_caller_s_prefect_settings(

@@ -48,12 +48,10 @@ class Notes(LogObserver):
 def runner(
     brain: Brain, api: FakeApi | None = None, refresh: Callable[[], bool] | None = None, stop: bool = False
 ) -> DirectRunner:
-    made = DirectRunner(brain.state, brain.config, api or FakeApi(), refresh, Notes())
     stopping = threading.Event()
     if stop:
         stopping.set()
-    made.prepare(brain.settings, stopping)
-    return made
+    return DirectRunner(brain.state, brain.config, api or FakeApi(), refresh, Notes(), stopping)
 
 
 def test_the_hook_follows_a_success_and_not_a_failure(brain: Brain) -> None:
@@ -83,6 +81,7 @@ def test_a_stop_ends_the_wait_for_the_api(brain: Brain) -> None:
     brain.ready()
     with pytest.raises(NotNow, match="being made ready"):
         direct.run(brain.ident())
+    direct.close()
 
 
 def test_a_batch_in_other_hands_is_not_settled(brain: Brain) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from opticstream.core.errors import BadInput, ClaimLost, StateError
-from opticstream.core.identifiers import BatchId
+from opticstream.core.identifiers import BatchId, OCTSliceId
 from opticstream.core.oct_layout import batch_id
 from opticstream.state import OCT_TREE, ProjectState
 from opticstream.state.edit import mark, reset, retry
@@ -47,6 +47,13 @@ def test_used_up_attempts_need_force(state: ProjectState) -> None:
     (edit,) = retry(state, [one], force=True)
     assert edit.after == "ready"
     assert state.claim(one, "process", owner="t").attempt == 1
+
+
+def test_retry_of_a_unit_that_is_not_there_says_so(state: ProjectState) -> None:
+    (missing,) = retry(state, [batch_id("brain", 9, 9, 2)])
+    assert (missing.before, missing.after, missing.refused) == ("absent", None, "there is no such batch")
+    (empty,) = retry(state, [OCTSliceId(project="brain", slice=9)], dry_run=True)
+    assert empty.refused == "there is no batch in it"
 
 
 def test_retry_of_an_event_unit_announces_it_again(state: ProjectState) -> None:
