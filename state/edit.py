@@ -1,7 +1,7 @@
 """What an operator may do to a project's state: mark, reset, retry. Each can be asked first what it would do."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row, delete, select, update
 
@@ -21,7 +21,7 @@ class Edit:
     """One unit and what was done to it, or would be."""
 
     ident: UnitId
-    before: Status
+    before: Status | Literal["absent"]
     after: Status | None
     """None: the row is removed."""
     refused: str | None = None
