@@ -8,6 +8,9 @@ import typer
 from opticstream.cli.console import err, out, setup_logging
 from opticstream.core.settings import load_settings
 
+_FLUSH_S = 10.0
+"""How long the end of a watch waits for its events to be posted."""
+
 
 def watch(
     project: Annotated[str, typer.Argument(help="Project name.")],
@@ -44,6 +47,8 @@ def watch(
     from opticstream.cli.watch_view import WatchView
     from opticstream.core.errors import BadInput
     from opticstream.deployments.api import LocalApi, find_api, use_api
+    from opticstream.deployments.relay import Relay
+    from opticstream.deployments.relay_api import RelayApi
     from opticstream.deployments.server import api_healthy
     from opticstream.flows.oct_watch import OCTWatchOptions, watch_oct
     from opticstream.state import open_database
@@ -76,15 +81,32 @@ def watch(
     with open_database(settings) as database, WatchView(live=err.is_terminal and not json_log) as view:
         config = load_config(database, project, block=reachable and not dry_run)
         api = LocalApi(settings, view.say)
-        summary = run_watcher_until_interrupt(
-            lambda stop: watch_oct(database, config, folder.absolute(), options, api=api, progress=view, stop=stop)
+        with RelayApi(settings) as relay_api, Relay(database, relay_api) as relay:
+            summary = run_watcher_until_interrupt(
+                lambda stop: watch_oct(
+                    database,
+                    config,
+                    folder.absolute(),
+                    options,
+                    api=api,
+                    progress=view,
+                    stop=stop,
+                    announced=relay.wake,
+                )
+            )
+            waiting = relay.flush(project, _FLUSH_S).waiting
+    _tell(summary, dry_run=dry_run, once=once, direct=direct)
+    if waiting:
+        out.print(
+            f"{waiting} events wait for the Prefect API; `opticstream oct serve {project}` or the next watch delivers "
+            "them.",
+            soft_wrap=True,
         )
-    _tell(summary, dry_run=dry_run, once=once)
     if summary.failed:
         raise typer.Exit(1)
 
 
-def _tell(summary: "object", *, dry_run: bool, once: bool) -> None:
+def _tell(summary: "object", *, dry_run: bool, once: bool, direct: bool) -> None:
     from opticstream.flows.oct_watch import WatchSummary
 
     assert isinstance(summary, WatchSummary)  # noqa: S101 (only its caller gives it)
@@ -96,6 +118,8 @@ def _tell(summary: "object", *, dry_run: bool, once: bool) -> None:
             out.print(f"problem: {problem}", soft_wrap=True)
         for ready in report.would_dispatch if once else ():  # without --once each was logged when it was found
             out.print(f"would take: {ready.ident} ({len(ready.files)} files)", soft_wrap=True)
-    if not dry_run:
+    if not dry_run and not direct:
+        out.print(f"Batches announced here: {summary.announced or 'none, nothing to do'}", soft_wrap=True)
+    elif not dry_run:
         done = ", ".join(f"{number} {status}" for status, number in sorted(summary.outcomes.items()))
         out.print(f"Batches processed here: {done or 'none, nothing to do'}", soft_wrap=True)

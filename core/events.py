@@ -65,13 +65,13 @@ PAYLOADS: dict[str, type[EventPayload]] = {
 P = TypeVar("P", bound=EventPayload)
 
 
-def event_id(event: str, resource: str, occurrence: int) -> UUID:
+def event_id(event: str, resource: str, occurrence: str) -> UUID:
     """Return the id under which an event is posted, the same however often it is posted again.
 
     Args:
         event: event name.
         resource: ``prefect.resource.id`` of the unit.
-        occurrence: what tells one occurrence from the next (dispatch number or token).
+        occurrence: what tells one occurrence from the next: the unit's row, and its dispatch number or the token.
     """
     return uuid5(_NAMESPACE, f"{event}\n{resource}\n{occurrence}")
 

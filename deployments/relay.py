@@ -2,12 +2,21 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol, Self
 
 from opticstream.core.events import PROJECT_LABEL
 from opticstream.state import Database
-from opticstream.state.outbox import OutboxEvent, give_back, lease_events, mark_sent, settle_events
+from opticstream.state.outbox import (
+    OutboxCounts,
+    OutboxEvent,
+    count_events,
+    give_back,
+    lease_events,
+    mark_sent,
+    settle_events,
+)
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +94,16 @@ class Relay:
     def wake(self) -> None:
         """Look at the outbox now: an event was written."""
         self._wake.set()
+
+    def flush(self, project: str, timeout_s: float) -> OutboxCounts:
+        """Give the thread time to post what waits; return how far the project's events are then."""
+        deadline = time.monotonic() + timeout_s
+        self.wake()
+        while (counts := count_events(self._database, project)).waiting and time.monotonic() < deadline:
+            if self._failures:
+                break
+            time.sleep(0.05)
+        return counts
 
     def _run(self) -> None:
         while not self._stop.is_set():

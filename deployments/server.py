@@ -160,7 +160,7 @@ def _spawn(settings: Settings, port: int, output: IO[bytes]) -> subprocess.Popen
 def _wanted_ports(settings: Settings) -> list[int]:
     """Return the ports to try: one that was asked for, the one of the last start (running clients know it), 4200."""
     last = urllib.parse.urlsplit(info.url).port if (info := _recorded(settings)) else None
-    asked = "server_port" in settings.model_fields_set
+    asked = "server_port" in settings.model_fields_set and settings.server_port != 0
     ports = [settings.server_port, last] if asked else [last, settings.server_port]
     return [port for port in ports if port is not None]
 

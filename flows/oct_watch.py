@@ -53,6 +53,9 @@ class WatchSummary:
     outcomes: Counter[str] = field(default_factory=Counter)
     """Batches whose flow ran here, by the status of their row afterwards."""
 
+    announced: int = 0
+    """Batches left to a deployment."""
+
     @property
     def failed(self) -> int:
         """Batches that failed in this watch."""
@@ -65,17 +68,28 @@ def watch_oct(
     folder: Path,
     options: OCTWatchOptions,
     *,
-    api: Api,
+    api: Api | None,
     progress: WatchProgress,
     stop: StopSignal,
+    announced: Callable[[], None] = lambda: None,
 ) -> WatchSummary:
     """Watch a folder until stopped, or with ``once`` until everything there is settled.
+
+    Args:
+        database: the open state store.
+        config: the project's configuration.
+        folder: acquisition folder.
+        options: what the command line chooses.
+        api: the Prefect API of direct mode; None only without it.
+        progress: is told what happens.
+        stop: ends the watch.
+        announced: called after events were written to the outbox.
 
     Raises:
         BadInput: an option or the folder cannot be used.
         ProjectNotFound: the project has not been set up.
     """
-    return _OCTWatch(database, config, folder, options, api, progress, stop).run(stop)
+    return _OCTWatch(database, config, folder, options, api, progress, stop, announced).run(stop)
 
 
 class _OCTWatch:
@@ -87,14 +101,19 @@ class _OCTWatch:
         config: PSOCTScanConfig,
         folder: Path,
         options: OCTWatchOptions,
-        api: Api,
+        api: Api | None,
         progress: WatchProgress,
         stop: StopSignal,
+        announced: Callable[[], None],
     ) -> None:
+        self._announced, self._announcements = announced, 0
         self._database, self._config, self._folder = database, config, folder
         self._options, self._progress = options, progress
         self._state = ProjectState(database, OCT_TREE, config.project_name)
-        self._runner = DirectRunner(self._state, config, api, options.refresh, progress, stop)
+        self._runner = None
+        if options.direct:
+            assert api is not None  # noqa: S101 (direct mode runs flows)
+            self._runner = DirectRunner(self._state, config, api, options.refresh, progress, stop)
         self._watcher_id: int | None = None
         self._left_over = False
         self._put_off = ""
@@ -121,12 +140,14 @@ class _OCTWatch:
             return WatchSummary(self._loop(stop))
         with WatcherPresence(self._state, str(self._folder)) as presence:
             self._watcher_id = presence.id
-            if self._options.direct and not self._options.once:  # with nothing to do, `--once` needs no server
+            if self._runner is not None and not self._options.once:  # with nothing to do, `--once` needs no server
                 self._runner.prepare()
             try:
-                return WatchSummary(self._loop(stop), self._runner.outcomes)
+                outcomes = self._runner.outcomes if self._runner is not None else Counter[str]()
+                return WatchSummary(self._loop(stop), outcomes, self._announcements)
             finally:
-                self._runner.close()
+                if self._runner is not None:
+                    self._runner.close()
 
     def _loop(self, stop: StopSignal) -> PassReport | None:
         return poll(
@@ -139,20 +160,20 @@ class _OCTWatch:
 
     def _pass(self, now: float | None, stopping: Callable[[], bool]) -> PassReport:
         self._left_over = False
-        if self._options.direct and not self._options.dry_run:
-            self._take_over(stopping)
+        if self._runner is not None and not self._options.dry_run:
+            self._take_over(self._runner, stopping)
         return self._service.run_pass(now, stopping)
 
     def _is_over(self, report: PassReport) -> bool:
         return is_settled(report) and not self._left_over
 
-    def _take_over(self, stopping: Callable[[], bool]) -> None:
+    def _take_over(self, runner: DirectRunner, stopping: Callable[[], bool]) -> None:
         """Run batches whose watcher or worker is gone, and those an operator put back."""
         for ident in stalled_direct_units(self._state):
             if stopping():
                 return
             try:
-                self._left_over |= not self._runner.run(ident)
+                self._left_over |= not runner.run(ident)
             except NotNow as away:
                 self._left_over = True
                 if str(ident) != self._put_off:  # once, not at every look
@@ -170,16 +191,18 @@ class _OCTWatch:
                 "file_list": [str(path) for path in ready.files],
                 "project_base_path": str(self._config.project_base_path),
             },
-            dispatch="direct" if self._options.direct else "event",
+            dispatch="direct" if self._options.direct else self._database.settings.dispatch,
             watcher_id=self._watcher_id,
             force=ready.force,
         )
         return GateAnswer(answer.registered, answer.status, answer.changed)
 
     def _dispatch(self, ready: ReadyBatch) -> None:
-        if self._options.direct:
+        if self._runner is not None:
             self._runner.run(ready.ident)
-        # In event mode the gate has written the event's outbox row; the relay delivers it.
+        else:
+            self._announcements += 1  # the gate has written the event beside the row; the relay delivers it
+        self._announced()
 
 
 def _check_tile(path: Path, kind: str) -> None:

@@ -189,7 +189,9 @@ def announce(
         occurrence: dispatch number or token; the same occurrence is announced once.
     """
     insert_row = insert(outbox).values(
-        event_id=str(event_id(event, str(ident), occurrence)),
+        event_id=str(
+            event_id(event, str(ident), f"{unit_id}.{occurrence}")
+        ),  # a unit that was reset counts from 1 again
         event=event,
         resource=str(ident),
         project=ident.project,

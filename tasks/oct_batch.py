@@ -14,6 +14,7 @@ from opticstream.core.oct_layout import batch_id
 from opticstream.core.scan_config import PSOCTScanConfig
 from opticstream.core.settings import load_settings
 from opticstream.state import ProjectState
+from opticstream.state.offers import ready_units
 from opticstream.tasks.batch_work import BatchWork, Tile
 
 STAGE = "process"
@@ -22,9 +23,18 @@ _FINE = {"done", "held", "backoff"}
 
 @task(task_run_name="claim", cache_policy=NO_CACHE)
 def claim_batch(
-    state: ProjectState, config: PSOCTScanConfig, mosaic: int, batch: int, file_list: list[str], force: bool
+    state: ProjectState,
+    config: PSOCTScanConfig,
+    mosaic: int,
+    batch: int,
+    file_list: list[str],
+    force: bool,
+    or_next: bool = False,
 ) -> BatchWork | str:
     """Claim the batch for this run; a batch that is not registered yet is, when its files are given.
+
+    With ``or_next`` the run of a batch that is taken claims the oldest one that is ready instead, so that no run is
+    made for nothing.
 
     Returns:
         The work to do, or why there is none for this run: ``done``, ``held`` or ``backoff``.
@@ -36,14 +46,19 @@ def claim_batch(
     if file_list:
         source = {"file_list": file_list, "project_base_path": str(config.project_base_path)}
         state.register_ready(ident, fingerprint="manual", source=source, dispatch="run")
-    owner = str(flow_run.get_name() or "process_tile_batch")
-    try:
-        return BatchWork(state, config, state.claim(ident, STAGE, owner=owner, force=force))
-    except ClaimRefused as refused:
-        if refused.reason not in _FINE:
-            raise
-        get_run_logger().info("Nothing to do: %s", refused)
-        return refused.reason
+    owner = f"{flow_run.get_name() or 'process_tile_batch'} {flow_run.get_id() or ''}".rstrip()
+    refused = None
+    for candidate in (ident, *(ready_units(state) if or_next else ())):
+        try:
+            return BatchWork(state, config, state.claim(candidate, STAGE, owner=owner, force=force))
+        except ClaimRefused as problem:
+            refused = refused or problem
+            force = False  # meant for the batch that was asked for
+    assert refused is not None  # noqa: S101 (the asked one at least was refused)
+    if refused.reason not in _FINE:
+        raise refused
+    get_run_logger().info("Nothing to do: %s", refused)
+    return refused.reason
 
 
 @task(task_run_name="tile {tile.number}", cache_policy=NO_CACHE)

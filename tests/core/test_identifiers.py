@@ -43,7 +43,7 @@ def test_text_forms_are_a_contract() -> None:
     assert product_path(Path("p"), ident, 7, "dBI") == Path("p/slice-02/processed/mosaic_003_image_0007_dBI.nii")
     assert contact_sheet_path(Path("p"), ident) == Path("p/slice-02/processed/mosaic_003_batch_001_contact.png")
     # Ids of events already posted must not change with a release.
-    assert str(event_id(BATCH_READY, str(ident), 1)) == "ea2fe156-5849-5bd8-9d04-a4c8e0477f37"
+    assert str(event_id(BATCH_READY, str(ident), "1")) == "ea2fe156-5849-5bd8-9d04-a4c8e0477f37"
     assert set(PAYLOADS) == {
         f"linc.opticstream.psoct.{name}"
         for name in (

@@ -10,19 +10,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from opticstream.core.events import BATCH_PROCESSED
 from opticstream.core.settings import load_settings
-from opticstream.imaging.nifti import read_nifti_info
 from opticstream.state import Database, open_database
-from opticstream.state.tables import claims, outbox
+from opticstream.state.tables import claims
 from support.claims_audit import committed_tokens, statuses
 from support.command import command_environment, command_line, run_command
 from support.kills import a_holder, campaign_chance, sleep_past_lease
-from support.oct_folder import TILES, set_up, small_config, write_batch
+from support.oct_folder import set_up, small_config, write_batch
+from support.products_audit import check_products
 
 LEASE_S = 1.5
 WORKER = Path(__file__).with_name("flow_worker.py")
-PRODUCTS_PER_TILE = 9
 
 
 class _Rig:
@@ -68,29 +66,6 @@ class _Rig:
         self.log.close()
 
 
-def _check(database: Database, rig: _Rig) -> None:
-    """One committed token a batch, no overlapping holders, and every product written by the holder of that token."""
-    tokens = committed_tokens(database)
-    assert len(tokens) == rig.mosaics * rig.batches
-    with database.peek() as connection:
-        held = {row.token: row for row in connection.execute(select(claims))}
-        announced = list(
-            connection.execute(select(outbox.c.resource).where(outbox.c.event == BATCH_PROCESSED)).scalars()
-        )
-    assert len(announced) == len(set(announced)) == len(tokens)
-    for unit, token in tokens.items():
-        slice_, mosaic, batch = (int(part.rpartition("-")[2]) for part in unit.split("/")[-3:])
-        folder = rig.base / f"slice-{slice_:02d}" / "processed"
-        for tile in range((batch - 1) * TILES + 1, batch * TILES + 1):
-            products = list(folder.glob(f"mosaic_{mosaic:03d}_image_{tile:04d}_*.nii"))
-            assert len(products) == PRODUCTS_PER_TILE
-            for product in products:
-                read_nifti_info(product)
-                written = product.stat().st_mtime
-                # A loser's files are older than the winner's claim, or younger than its commit.
-                assert held[token].claimed_at - 0.05 <= written <= held[token].ended_at + 0.05, product
-
-
 def _campaign(chance: random.Random, points: int, home: Path, server: str) -> None:
     mosaics, batches = max(2, points // 6), 12
     rig = _Rig(home, server, mosaics, batches)
@@ -104,14 +79,14 @@ def _campaign(chance: random.Random, points: int, home: Path, server: str) -> No
                 victim = a_holder(database, rig.processes, chance, wait_s=15)
                 time.sleep(chance.uniform(0, 0.3))
                 if point % 2:
-                    sleep_past_lease(rig.processes[victim], LEASE_S, chance)
+                    sleep_past_lease(rig.processes[victim].pid, LEASE_S, chance)
                 else:
                     rig.kill(victim)
             _await_all(database, rig, mosaics * batches)
         finally:
             rig.end()
         assert [process.returncode for process in rig.processes] == [0, 0, 0], Path(rig.log.name).read_text()[-3000:]
-        _check(database, rig)
+        check_products(database, rig.base, mosaics * batches)
 
 
 def _await_all(database: Database, rig: _Rig, total: int) -> None:

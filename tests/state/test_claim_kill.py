@@ -53,7 +53,7 @@ def _campaign(chance: random.Random, points: int, out: Path, settings: Settings)
                     workers[victim].wait()
                     workers[victim] = _start(HOSTS[victim], out)
                 else:  # a worker that sleeps past its lease, and wakes up to find a successor
-                    sleep_past_lease(workers[victim], LEASE_S, chance)
+                    sleep_past_lease(workers[victim].pid, LEASE_S, chance)
             deadline = time.monotonic() + 60 + 0.15 * total
             while statuses(database).get("completed", 0) < total:
                 assert time.monotonic() < deadline, statuses(database)

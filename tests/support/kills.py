@@ -20,21 +20,26 @@ def campaign_chance() -> random.Random:
     return random.Random(seed)
 
 
+def holding_pids(database: Database) -> set[int]:
+    """Return the processes that hold a claim."""
+    with database.peek() as connection:
+        return set(connection.execute(select(claims.c.pid).where(claims.c.outcome.is_(None))).scalars())
+
+
 def a_holder(database: Database, processes: Sequence[Popen[bytes]], chance: random.Random, wait_s: float = 0) -> int:
     """Return the index of a process that holds a claim now: hitting an idle one proves little."""
     deadline = time.monotonic() + wait_s
     while True:
-        with database.peek() as connection:
-            holders = set(connection.execute(select(claims.c.pid).where(claims.c.outcome.is_(None))).scalars())
+        holders = holding_pids(database)
         busy = [index for index, process in enumerate(processes) if process.pid in holders]
         if busy or time.monotonic() >= deadline:
             return chance.choice(busy or range(len(processes)))
         time.sleep(0.01)
 
 
-def sleep_past_lease(process: Popen[bytes], lease_s: float, chance: random.Random) -> None:
+def sleep_past_lease(pid: int, lease_s: float, chance: random.Random) -> None:
     """Stop a process for longer than its lease; it wakes up to find a successor."""
-    sleeper = psutil.Process(process.pid)
+    sleeper = psutil.Process(pid)
     sleeper.suspend()
     time.sleep(lease_s * chance.uniform(1.2, 2))
     sleeper.resume()

@@ -1,0 +1,34 @@
+"""``opticstream oct serve``."""
+
+from typing import Annotated
+
+import typer
+
+from opticstream.cli.console import err, setup_logging
+from opticstream.core.settings import load_settings
+
+
+def serve(
+    project: Annotated[str, typer.Argument(help="Project name.")],
+    limit: Annotated[int, typer.Option(min=1, help="Batches at a time; each run uses every core for its tiles.")] = 1,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
+    json_log: Annotated[bool, typer.Option("--json-log", help="Log JSON lines, for services.")] = False,
+) -> None:
+    """Process a project's batches here when they are ready, until Ctrl+C.
+
+    `oct watch --no-direct` announces them, here or on another computer; their state and events wait for this command.
+    """
+    from opticstream.deployments.api import LocalApi
+    from opticstream.deployments.oct_serve import serve_oct
+    from opticstream.state import OCT_TREE, ProjectState, open_database
+
+    setup_logging(verbose=verbose, json_log=json_log)
+    settings = load_settings()
+
+    def say(text: str) -> None:
+        err.print(text, soft_wrap=True)
+
+    with open_database(settings) as database:
+        ProjectState(database, OCT_TREE, project)  # an unknown project is told before a server is started
+        LocalApi(settings, say).ensure()
+        serve_oct(settings, database, project, limit=limit, say=say)

@@ -1,0 +1,124 @@
+"""Runs for units that no event brought one for, and the end of runs whose process is gone."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+from opticstream.state import ProjectState
+from opticstream.state.offers import Offer, offer_again, owners, stalled_offers
+
+log = logging.getLogger(__name__)
+
+EVENT_FLOW = "process_tile_batch_event_flow"
+_IN_FLIGHT = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+_BEGUN = {StateType.PENDING, StateType.RUNNING, StateType.CANCELLING}
+_PAGE = 200
+_SILENT_S = 20.0
+"""A run that has begun and holds no claim after this long, or a lease if that is longer, is taken for dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one look at a project did."""
+
+    stalled: int
+    """Units a run should have come for."""
+    in_flight: int
+    """Runs of the deployment that are not over."""
+    created: int
+    buried: int
+    """Runs whose process is gone, marked as crashed."""
+
+
+def deployment_name(project: str) -> str:
+    """Return the name of a project's batch deployment; ``prefect.yaml`` makes it in the same way."""
+    return f"oct-{project}"
+
+
+def reconcile_project(state: ProjectState) -> Reconciled:
+    """Create runs for stalled units, never more than are missing.
+
+    Raises:
+        httpx.HTTPError: the Prefect API does not answer; nothing is lost, the next look does it.
+    """
+    offers = stalled_offers(state)
+    with get_client(sync_client=True) as client:
+        try:
+            deployment = client.read_deployment_by_name(f"{EVENT_FLOW}/{deployment_name(state.name)}").id
+        except ObjectNotFound:
+            return Reconciled(len(offers), 0, 0, 0)
+        runs = _runs_in_flight(client, deployment)
+        dead = _silent_runs(state, runs)
+        for run in dead:
+            client.set_flow_run_state(run.id, Crashed(message="Its process is gone."), force=True)
+        missing = len(offers) - (len(runs) - len(dead))
+        created = 0
+        for offer in offers[: max(0, missing)]:
+            created += _create_run(client, deployment, state, offer)
+    if created or dead:
+        log.info("%s: %d units had no run, %d made; %d dead runs ended", state.name, len(offers), created, len(dead))
+    return Reconciled(len(offers), len(runs) - len(dead), created, len(dead))
+
+
+def _runs_in_flight(client: SyncPrefectClient, deployment: UUID) -> list[FlowRun]:
+    runs: list[FlowRun] = []
+    while True:
+        page = client.read_flow_runs(
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment])),
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_IN_FLIGHT))),
+            limit=_PAGE,
+            offset=len(runs),
+        )
+        runs += page
+        if len(page) < _PAGE:
+            return runs
+
+
+def _silent_runs(state: ProjectState, runs: list[FlowRun]) -> list[FlowRun]:
+    """Return the runs whose process is gone, and those that began long ago and hold no claim."""
+    before = datetime.now(UTC) - timedelta(seconds=max(_SILENT_S, state.database.settings.lease_s))
+    living, gone = (" ".join(names) for names in owners(state))
+
+    def is_silent(run: FlowRun) -> bool:
+        if run.state is None or run.state.type not in _BEGUN:
+            return False
+        return str(run.id) in gone or (run.state.timestamp < before and str(run.id) not in living)
+
+    return [run for run in runs if is_silent(run)]
+
+
+def _create_run(client: SyncPrefectClient, deployment: UUID, state: ProjectState, offer: Offer) -> bool:
+    run = _run_of(client, deployment, state, offer)
+    if run.state is None or not run.state.is_final():
+        return True
+    # The run of this number is over and the unit is still there: it needs another one.
+    fresh = offer_again(state, offer)
+    if fresh is None:
+        return False
+    _run_of(client, deployment, state, fresh)
+    return True
+
+
+def _run_of(client: SyncPrefectClient, deployment: UUID, state: ProjectState, offer: Offer) -> FlowRun:
+    """Return the run of an offer; the same offer has one run, whoever asks for it."""
+    level = state.tree.level(offer.ident)
+    payload: dict[str, Any] = {level.payload_key: offer.ident.model_dump(mode="json"), **offer.source}
+    return client.create_flow_run_from_deployment(
+        deployment,
+        parameters={"payload": payload},
+        idempotency_key=f"{offer.ident}/{level.stages[0]}/{offer.dispatch_no}",
+    )
