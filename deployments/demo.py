@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -10,20 +12,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opticstream.core.identifiers import UnitId
+from opticstream.core.background import in_background
 from opticstream.core.scan_config import OCTAcquisition, PSOCTScanConfig
 from opticstream.core.settings import Settings, load_settings
 from opticstream.deployments.api import LocalApi, send_pending
+from opticstream.deployments.relay import Relay
+from opticstream.deployments.relay_api import RelayApi
 from opticstream.deployments.server import stop_server
 from opticstream.flows.direct_runner import WatchProgress
-from opticstream.flows.oct_watch import OCTWatchOptions, WatchSummary, watch_oct
-from opticstream.state import OCT_TREE, ProjectState, open_database, setup_project
+from opticstream.flows.oct_watch import OCTWatchOptions, watch_oct
+from opticstream.state import OCT_TREE, ProjectState, UnitView, open_database, setup_project
+from opticstream.state.report import leaf_views
 from opticstream.state.report import report as state_report
 from opticstream.tasks.oct_config import save_blocks
-from opticstream.watch import Outcome, PassReport, Problem, StopSignal
+from opticstream.watch import StopSignal
 
 PROJECT = "demo"
 MOSAICS, BATCHES, TILES = 2, 2, 3
+_PATIENCE_S = 180.0
+"""After the last tile, how long the batches may take."""
+_SERVE_END_S = 30.0
 
 
 @dataclass
@@ -39,31 +47,35 @@ class DemoResult:
     state: dict[str, object] = field(default_factory=dict)
 
 
-class _Finish:
-    """Passes progress on, and stops the watch when every batch has ended."""
+class _Follow:
+    """Follows the batches in the state store, tells the operator's view, and knows when all have ended."""
 
-    def __init__(self, inner: WatchProgress, stop: StopSignal, total: int) -> None:
-        self._inner, self._stop, self._total = inner, stop, total
+    def __init__(self, state: ProjectState, view: WatchProgress, total: int) -> None:
+        self._state, self._view, self._total = state, view, total
         self.seconds: dict[str, float] = {}
+        self.failed = 0
         self.done = threading.Event()
+        self._begun: set[str] = set()
 
-    def unit(self, ident: str, outcome: Outcome, detail: str) -> None:
-        self._inner.unit(ident, outcome, detail)
+    def run(self, ended: threading.Event) -> None:
+        """Look until told to end."""
+        while not ended.wait(0.3):
+            for batch in leaf_views(self._state):
+                self._tell(batch)
+            if len(self.seconds) == self._total:
+                self.done.set()
 
-    def problem(self, problem: Problem) -> None:
-        self._inner.problem(problem)
-
-    def finished(self, report: PassReport) -> None:
-        self._inner.finished(report)
-
-    def began(self, ident: UnitId, tiles: int) -> None:
-        self._inner.began(ident, tiles)
-
-    def ended(self, ident: UnitId, status: str, seconds: float) -> None:
-        self._inner.ended(ident, status, seconds)
-        self.seconds[ident.key] = seconds
-        if len(self.seconds) == self._total:
-            self.done.set()
+    def _tell(self, batch: UnitView) -> None:
+        key = batch.ident.key
+        if key not in self._begun and batch.status in ("running", "completed", "failed"):
+            self._begun.add(key)
+            self._view.began(batch.ident, TILES)
+        if key not in self.seconds and batch.status in ("completed", "failed"):
+            begun, ended = batch.started_at, batch.finished_at
+            took = (ended - begun).total_seconds() if begun and ended else 0.0
+            self.seconds[key] = took
+            self.failed += batch.status == "failed"
+            self._view.ended(batch.ident, batch.status, took)
 
 
 class _Either:
@@ -126,12 +138,32 @@ def run_oct_demo(
         setup_project(database, OCT_TREE, PROJECT, config)
         save_blocks(settings, config)
         say(f"A simulated microscope writes {MOSAICS * BATCHES * TILES} tiles to {tiles}")
-        finish = _Finish(progress, stop, MOSAICS * BATCHES)
-        either = _Either(stop, finish.done)
-        with _microscope(tiles, either):
-            options = OCTWatchOptions(ranges=f"1:{MOSAICS}", stability_seconds=1.0, poll_interval_s=0.5)
-            summary = watch_oct(database, config, tiles, options, api=api, progress=finish, stop=either)
-        return _result(ProjectState(database, OCT_TREE, PROJECT), output, summary, finish.seconds, api)
+        state = ProjectState(database, OCT_TREE, PROJECT)
+        follow = _Follow(state, progress, MOSAICS * BATCHES)
+        either = _Either(stop, follow.done)
+        options = OCTWatchOptions(ranges=f"1:{MOSAICS}", stability_seconds=1.0, poll_interval_s=0.5, direct=False)
+        with _served(output / "serve.log"), _microscope(tiles), in_background("follow", follow.run):
+            with RelayApi(settings) as relay_api, Relay(database, relay_api) as relay:
+                watch_oct(
+                    database, config, tiles, options, api=None, progress=progress, stop=either, announced=relay.wake
+                )
+                either.wait(_PATIENCE_S)
+        return _result(state, output, follow, api)
+
+
+@contextmanager
+def _served(log: Path) -> Iterator[None]:
+    """Run ``opticstream oct serve`` beside the body, as a process of its own."""
+    command = [sys.executable, "-m", "opticstream", "oct", "serve", PROJECT, "--limit", "2"]
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(_SERVE_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _config(products: Path) -> PSOCTScanConfig:
@@ -142,7 +174,7 @@ def _config(products: Path) -> PSOCTScanConfig:
 
 
 @contextmanager
-def _microscope(folder: Path, stop: StopSignal) -> Iterator[None]:
+def _microscope(folder: Path) -> Iterator[None]:
     """Write tiles from a thread while the body runs, in pieces, as a microscope does."""
     from opticstream.imaging.oct_simulator import SimulationSpec, simulate_oct
 
@@ -154,22 +186,12 @@ def _microscope(folder: Path, stop: StopSignal) -> Iterator[None]:
         interval_s=0.3,
         slow_write=True,
     )
-    ended = threading.Event()
-    thread = threading.Thread(
-        target=simulate_oct, args=(folder, spec), kwargs={"stop": ended}, name="opticstream-microscope"
-    )
-    thread.start()
-    try:
+    with in_background("microscope", lambda ended: simulate_oct(folder, spec, stop=ended)):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
-def _result(
-    state: ProjectState, output: Path, summary: WatchSummary, seconds: dict[str, float], api: LocalApi
-) -> DemoResult:
+def _result(state: ProjectState, output: Path, follow: _Follow, api: LocalApi) -> DemoResult:
     products = sorted((output / "products").rglob("*.nii"))
     pictures = sorted((output / "products").rglob("*.png"))
     url = (api.url or "").removesuffix("/api")
-    return DemoResult(url, products, pictures, seconds, summary.failed, state_report(state))
+    return DemoResult(url, products, pictures, follow.seconds, follow.failed, state_report(state))

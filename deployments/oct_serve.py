@@ -5,15 +5,19 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
+from opticstream.core.background import in_background
 from opticstream.core.settings import Settings
 from opticstream.deployments.relay import Relay
 from opticstream.deployments.relay_api import RelayApi
 from opticstream.state import OCT_TREE, Database, ProjectState
+from opticstream.state.offers import announced_offers
 
 log = logging.getLogger(__name__)
+R = TypeVar("R")
 
 _QUERY_S = 0.5
 """How often the API is asked for runs; Prefect's own 10 s would be most of the wait."""
@@ -36,46 +40,50 @@ def serve_oct(settings: Settings, database: Database, project: str, *, limit: in
     from opticstream.deployments.oct_deployment import batch_deployment
     from opticstream.deployments.runner import UntilSignal
     from opticstream.imaging.psoct import warm_kernels
+    from opticstream.tasks.reconcile import reconcile_project
 
     state = ProjectState(database, OCT_TREE, project)
     warm_kernels(settings.kernels)  # once, so that no run compiles
-    with RelayApi(settings) as api, Relay(database, api), _reconciling(state):
-        with contextlib.suppress(KeyboardInterrupt), UntilSignal.on_interrupt():
+
+    def applied() -> UntilSignal:
+        runner = UntilSignal(
+            name=f"opticstream-{project}", query_seconds=_QUERY_S, limit=limit, pause_on_shutdown=False
+        )
+        runner.add_deployment(batch_deployment(project, triggered=settings.dispatch == "event"))
+        return runner
+
+    with contextlib.suppress(KeyboardInterrupt), UntilSignal.on_interrupt():
+        runner = _patiently(applied)
+        _patiently(lambda: reconcile_project(state, announced_offers(state)))  # their events came before the trigger
+        say(f"Serving {project}: up to {limit} batches at a time; Ctrl+C ends it.")
+        with RelayApi(settings) as api, Relay(database, api), in_background("reconcile", partial(_reconcile, state)):
             while True:
-                try:
-                    # Applying it again is harmless, and needed where the server has lost its database.
-                    runner = UntilSignal(
-                        name=f"opticstream-{project}", query_seconds=_QUERY_S, limit=limit, pause_on_shutdown=False
-                    )
-                    runner.add_deployment(batch_deployment(project, triggered=settings.dispatch == "event"))
-                    say(f"Serving {project}: up to {limit} batches at a time; Ctrl+C ends it.")
+                with contextlib.suppress(Exception):  # the runner gives up on an API that is away
                     asyncio.run(runner.start())
-                except Exception as error:  # the runner gives up on an API that is away; its batches stay ready
-                    log.warning("The Prefect API is away, trying again: %s", error)
-                time.sleep(_AGAIN_S)
+                runner = _patiently(applied)  # again: the server may have lost its database
 
 
-@contextmanager
-def _reconciling(state: ProjectState) -> Iterator[None]:
-    """Look after units that no event brought a run for, from a thread."""
+def _patiently(work: Callable[[], R]) -> R:
+    """Return what the work gives, trying for as long as the Prefect API is away."""
+    told = False
+    while True:
+        try:
+            return work()
+        except Exception as error:  # batches stay ready meanwhile
+            (log.debug if told else log.warning)("The Prefect API is away, trying again: %s", error)
+            told = True
+        time.sleep(_AGAIN_S)
+
+
+def _reconcile(state: ProjectState, ended: threading.Event) -> None:
+    """Look after units that no event brought a run for."""
     from opticstream.tasks.reconcile import reconcile_project
 
-    ended = threading.Event()
-
-    def work() -> None:
-        told = False
-        while not ended.wait(_RECONCILE_S):
-            try:
-                reconcile_project(state)
-                told = False
-            except Exception as error:  # the API or the store is away; the next look does it
-                (log.debug if told else log.warning)("Reconcile waits: %s", error)
-                told = True
-
-    thread = threading.Thread(target=work, name="opticstream-reconcile", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    told = False
+    while not ended.wait(_RECONCILE_S):
+        try:
+            reconcile_project(state)
+            told = False
+        except Exception as error:  # the API or the store is away; the next look does it
+            (log.debug if told else log.warning)("Reconcile waits: %s", error)
+            told = True

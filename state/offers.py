@@ -10,7 +10,7 @@ from opticstream.state.database import Database
 from opticstream.state.rows import to_ident
 from opticstream.state.stalled import holder_is_gone, open_leaves
 from opticstream.state.store import ProjectState
-from opticstream.state.tables import units
+from opticstream.state.tables import outbox, units
 
 _OFFERED = ("event", "run")
 
@@ -49,11 +49,29 @@ def stalled_offers(state: ProjectState) -> list[Offer]:
     their runs), and running ones whose claim's holder is gone.
     """
     rows = open_leaves(state, _OFFERED)
-    return [
-        Offer(to_ident(state.row, row), dict(row.source or {}), row.dispatch_no)
-        for row in rows
-        if _nobody_came(row, state.database)
-    ]
+    return [_offer(state, row) for row in rows if _nobody_came(row, state.database)]
+
+
+def announced_offers(state: ProjectState) -> list[Offer]:
+    """Return the ready leaf units whose event is with Prefect already, oldest first.
+
+    A trigger that is made now will not fire for them.
+    """
+    event = state.tree.leaf.ready_event
+    rows = [row for row in open_leaves(state, _OFFERED) if row.status == "ready"]
+    with state.database.peek() as connection:
+        posted = set(
+            connection.execute(
+                select(outbox.c.unit_id).where(
+                    outbox.c.event == event, outbox.c.project == state.name, outbox.c.sent_at.is_not(None)
+                )
+            ).scalars()
+        )
+    return [_offer(state, row) for row in rows if row.id in posted]
+
+
+def _offer(state: ProjectState, row: Row[Any]) -> Offer:
+    return Offer(to_ident(state.row, row), dict(row.source or {}), row.dispatch_no)
 
 
 def _nobody_came(row: Row[Any], database: Database) -> bool:

@@ -8,6 +8,7 @@ from opticstream.state.rows import select_units, to_view
 from opticstream.state.selection import Selection
 from opticstream.state.store import ProjectState
 from opticstream.state.tables import units
+from opticstream.state.views import UnitView
 
 
 def report(state: ProjectState, selection: Selection | None = None) -> dict[str, Any]:
@@ -56,3 +57,14 @@ def report(state: ProjectState, selection: Selection | None = None) -> dict[str,
             for view in views
         ],
     }
+
+
+def leaf_views(state: ProjectState) -> list[UnitView]:
+    """Return every leaf unit of a project as it is, in order."""
+    statement = (
+        select_units()
+        .where(units.c.project_id == state.row.id, units.c.level == state.tree.leaf.name)
+        .order_by(units.c.n1, units.c.n2, units.c.n3)
+    )
+    with state.database.peek() as connection:
+        return [to_view(state.row, row) for row in connection.execute(statement)]

@@ -49,13 +49,18 @@ def deployment_name(project: str) -> str:
     return f"oct-{project}"
 
 
-def reconcile_project(state: ProjectState) -> Reconciled:
+def reconcile_project(state: ProjectState, offers: list[Offer] | None = None) -> Reconciled:
     """Create runs for stalled units, never more than are missing.
+
+    Args:
+        state: the project.
+        offers: the units that need a run; None: those that nobody came for in time.
 
     Raises:
         httpx.HTTPError: the Prefect API does not answer; nothing is lost, the next look does it.
     """
-    offers = stalled_offers(state)
+    if offers is None:
+        offers = stalled_offers(state)
     with get_client(sync_client=True) as client:
         try:
             deployment = client.read_deployment_by_name(f"{EVENT_FLOW}/{deployment_name(state.name)}").id

@@ -60,6 +60,8 @@ class Site:
     def kill_server(self, number: int) -> None:
         info = start_server(self.settings)  # the record of the running one
         os.kill(info.pid, number)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(info.pid, 0)
         deadline = time.monotonic() + 30
         while api_healthy(self.url):
             assert time.monotonic() < deadline
