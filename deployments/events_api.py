@@ -51,4 +51,4 @@ class PrefectEvents:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._client.__exit__(*exc)  # type: ignore[arg-type]
+        self._client.__exit__(*exc)
