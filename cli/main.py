@@ -16,6 +16,7 @@ GROUPS = {
     "demo": ("opticstream.cli.demo", "See it work: a simulated microscope, watched and processed."),
     "oct": ("opticstream.cli.oct", "PS-OCT: set up, simulate, watch, process, state."),
     "server": ("opticstream.cli.server", "The embedded Prefect server."),
+    "state": ("opticstream.cli.state", "The state store of all projects: upgrade its tables."),
 }
 """Command → module whose ``app`` serves it, and its line in the help."""
 

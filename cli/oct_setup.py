@@ -19,8 +19,22 @@ def setup(
     grid_size_x_normal: Annotated[int, typer.Option(help="Batches per mosaic, normal illumination.")] = 1,
     grid_size_x_tilted: Annotated[int, typer.Option(help="Batches per mosaic, tilted illumination.")] = 1,
     grid_size_y: Annotated[int, typer.Option(help="Tiles per batch.")] = 1,
-    tile_saving_type: Annotated[str, typer.Option(help="What is saved per tile: complex.")] = "complex",
+    tile_saving_type: Annotated[
+        str, typer.Option(help="What is saved per tile: complex, spectral, spectral_12bit or complex_with_spectral.")
+    ] = "complex",
     mosaics_per_slice: Annotated[int, typer.Option(help="Illuminations per slice: 2 or 3.")] = 2,
+    spectral_layout: Annotated[
+        str | None, typer.Option(help="Order of spectral files: aline_fastest or sample_fastest.")
+    ] = None,
+    spectral_packing: Annotated[
+        str | None, typer.Option(help="How 12-bit samples are packed: mono12p or mono12packed.")
+    ] = None,
+    calibration_file: Annotated[
+        Path | None, typer.Option(help="MATLAB file with mu and wave_prime; spectral tiles need it.")
+    ] = None,
+    disp_comp_file: Annotated[
+        Path | None, typer.Option(help="File of float64 phases that compensate dispersion.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other field: processing.enface_depth=80, acquisition.wavelength_um=1.31."),
@@ -36,18 +50,20 @@ def setup(
         "grid_size_x_tilted": grid_size_x_tilted,
         "grid_size_y": grid_size_y,
         "tile_saving_type": tile_saving_type,
+        "spectral_layout": spectral_layout,
+        "spectral_packing": spectral_packing,
     }
     fields: dict[str, Any] = {
         "project_name": project,
         "project_base_path": project_base_path.expanduser().absolute(),
         "mosaics_per_slice": mosaics_per_slice,
         "acquisition": acquisition,
-        "processing": {},
+        "processing": {"calibration_file": calibration_file, "disp_comp_file": disp_comp_file},
     }
     for assignment in set_ or ():
         _assign(fields, assignment)
-    config = _validated(fields)
-    _refuse_spectral(config)
+    config = _with_absolute_paths(_validated(fields))
+    _check_spectral(config)
     _writable(config.project_base_path)
     settings = load_settings()
     LocalApi(settings, lambda text: err.print(text, soft_wrap=True)).ensure()  # before anything is changed
@@ -85,15 +101,29 @@ def _validated(fields: dict[str, Any]) -> PSOCTScanConfig:
         ) from None
 
 
-def _refuse_spectral(config: PSOCTScanConfig) -> None:
-    saving_type = config.acquisition.tile_saving_type
-    if saving_type != "complex":
+def _with_absolute_paths(config: PSOCTScanConfig) -> PSOCTScanConfig:
+    """A watch may run in another folder than setup."""
+    processing = config.processing
+    files = {"calibration_file": processing.calibration_file, "disp_comp_file": processing.disp_comp_file}
+    absolute = {name: path.expanduser().absolute() for name, path in files.items() if path is not None}
+    return config.model_copy(update={"processing": processing.model_copy(update=absolute)})
+
+
+def _check_spectral(config: PSOCTScanConfig) -> None:
+    if config.acquisition.tile_saving_type == "processed_with_spectral":
         raise BadInput(
             "--tile-saving-type",
-            found=saving_type,
-            expected="complex",
-            action="Spectral tiles need the reconstruction from spectra, which this version does not have yet.",
+            found="processed_with_spectral",
+            expected="complex, spectral, spectral_12bit or complex_with_spectral",
+            action="Products that the microscope makes itself are not taken over in this version.",
         )
+    config.check_spectral()
+    from opticstream.imaging.psoct import load_calibration, load_dispersion
+
+    if config.processing.calibration_file is not None:
+        load_calibration(config.processing.calibration_file, config.acquisition.spectral_samples)
+    if config.processing.disp_comp_file is not None:
+        load_dispersion(config.processing.disp_comp_file)
 
 
 def _writable(folder: Path) -> None:

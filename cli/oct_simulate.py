@@ -1,12 +1,17 @@
 """``opticstream oct simulate``."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from opticstream.cli.console import err, out, print_json
 from opticstream.core.errors import BadInput
+from opticstream.core.scan_config import SpectralLayout
+
+if TYPE_CHECKING:
+    from opticstream.imaging.oct_simulator import SimulationSpec
 
 
 def simulate(
@@ -15,7 +20,12 @@ def simulate(
     batches: Annotated[int, typer.Option(min=1, help="Batches per mosaic.")] = 2,
     tiles_per_batch: Annotated[int, typer.Option(min=1, help="Tiles per batch.")] = 3,
     shape: Annotated[str, typer.Option(help="A-lines x B-lines x depth of a tile.")] = "64x64x128",
-    kind: Annotated[str, typer.Option(help="What a tile holds: complex.")] = "complex",
+    kind: Annotated[
+        str, typer.Option(help="What is saved per tile: complex, spectral, spectral_12bit or complex_with_spectral.")
+    ] = "complex",
+    spectral_layout: Annotated[
+        str, typer.Option(help="Order of spectral files: aline_fastest or sample_fastest.")
+    ] = "aline_fastest",
     seed: Annotated[int, typer.Option(help="The same seed gives the same tissue.")] = 0,
     interval_s: Annotated[float, typer.Option(min=0, help="Seconds between tiles.")] = 0.0,
     slow_write: Annotated[bool, typer.Option("--slow-write", help="Write files in pieces, as a microscope does.")] = (
@@ -32,11 +42,12 @@ def simulate(
         tiles_per_batch=tiles_per_batch,
         shape=_shape(shape),
         kind=kind,
+        spectral_layout=_layout(spectral_layout),
         seed=seed,
         interval_s=interval_s,
         slow_write=slow_write,
     )
-    total = mosaics * batches * tiles_per_batch
+    total = mosaics * batches * tiles_per_batch * (2 if kind == "complex_with_spectral" else 1)
     done = 0
 
     def count(path: Path) -> None:
@@ -46,10 +57,40 @@ def simulate(
             err.print(f"{done}/{total} {path.name}", highlight=False)
 
     files = simulate_oct(folder, spec, on_file=count)
+    options = _setup_options(folder, spec)
     if json:
-        print_json({"folder": str(folder), "files": [str(path) for path in files]})
-    else:
-        out.print(f"{len(files)} tiles in {folder}; ground truth in {folder / 'ground_truth'}", soft_wrap=True)
+        print_json({"folder": str(folder), "files": [str(path) for path in files], "setup_options": options})
+        return
+    out.print(f"{len(files)} files in {folder}; ground truth in {folder / 'ground_truth'}", soft_wrap=True)
+    if options:
+        out.print(f"Set the project up with: {shlex.join(options)}", soft_wrap=True, highlight=False)
+
+
+def _setup_options(folder: Path, spec: "SimulationSpec") -> list[str]:
+    """Return what `opticstream oct setup` must be told of these tiles."""
+    from opticstream.imaging.oct_spectral_simulator import CALIBRATION_FILE, DISPERSION_FILE
+
+    spectrometer = spec.spectrometer
+    if spectrometer is None:
+        return []
+    options = [
+        *("--tile-saving-type", spec.kind, "--spectral-layout", spec.spectral_layout),
+        *("--calibration-file", str(folder / CALIBRATION_FILE), "--disp-comp-file", str(folder / DISPERSION_FILE)),
+        *("--set", f"acquisition.spectral_samples={spectrometer.samples}"),
+    ]
+    if spectrometer.packing is not None:  # files without a header
+        nx, ny, _ = spec.shape
+        sizes = {"tile_size_x_normal": nx, "tile_size_x_tilted": nx, "tile_size_y": ny}
+        options += ["--spectral-packing", spectrometer.packing]
+        options += [part for name, size in sizes.items() for part in ("--set", f"acquisition.{name}={size}")]
+    return options
+
+
+def _layout(text: str) -> SpectralLayout:
+    layouts: dict[str, SpectralLayout] = {name: name for name in get_args(SpectralLayout)}
+    if text in layouts:
+        return layouts[text]
+    raise BadInput("--spectral-layout", found=repr(text), expected="aline_fastest or sample_fastest")
 
 
 def _shape(text: str) -> tuple[int, int, int]:

@@ -6,6 +6,7 @@ OpticstreamError
 ├── WriteFailed         the disk is full or may not be written to
 ├── StateError          the project state refuses
 │   ├── ProjectNotFound no such project; run setup
+│   ├── StoreUnavailable the store's server cannot be reached, or refuses
 │   ├── SchemaMismatch  the database belongs to another version
 │   ├── ClaimRefused    the unit is taken, done, failed or backing off
 │   └── ClaimLost       another worker took over; stop and write nothing
@@ -60,6 +61,10 @@ class StateError(OpticstreamError):
 
 class ProjectNotFound(StateError):
     """Raised when a project has not been set up."""
+
+
+class StoreUnavailable(StateError):
+    """Raised when the state store's server cannot be reached, refuses, or cut an operation off; nothing was written."""
 
 
 class SchemaMismatch(StateError):

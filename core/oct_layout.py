@@ -66,6 +66,12 @@ def product_path(base: Path, mosaic: MosaicId, tile: int, modality: str) -> Path
     return base / f"slice-{mosaic.slice:02d}" / "processed" / name
 
 
+def complex_path(base: Path, mosaic: MosaicId, tile: int) -> Path:
+    """Return where a complex tile reconstructed from spectra goes: ``{base}/slice-01/complex/…_complex.nii``."""
+    name = f"mosaic_{mosaic.mosaic:03d}_image_{tile:04d}_complex.nii"
+    return base / f"slice-{mosaic.slice:02d}" / "complex" / name
+
+
 def contact_sheet_path(base: Path, batch: BatchId) -> Path:
     """Return where a batch's contact sheet goes."""
     name = f"mosaic_{batch.mosaic:03d}_batch_{batch.batch:03d}_contact.png"

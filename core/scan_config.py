@@ -5,10 +5,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from opticstream.core.errors import BadInput
 from opticstream.core.identifiers import Project
 from opticstream.core.oct_layout import ENFACE_MODALITIES, VOLUME_MODALITIES, illumination
 
 TileSavingType = Literal["complex", "spectral", "spectral_12bit", "complex_with_spectral", "processed_with_spectral"]
+SpectralLayout = Literal["aline_fastest", "sample_fastest"]
+SpectralPacking = Literal["mono12p", "mono12packed"]
+SpectralWindow = Literal["none", "hann"]
 
 
 class _Config(BaseModel):
@@ -31,6 +35,20 @@ class OCTAcquisition(_Config):
     tile_saving_type: TileSavingType = Field("spectral", description="What the acquisition software saves per tile.")
     wavelength_um: float = Field(1.3, gt=0, description="Centre wavelength in µm.")
     slice_thickness_um: float = Field(500.0, gt=0, description="Thickness of one physical slice in µm.")
+    spectral_layout: SpectralLayout | None = Field(
+        None,
+        description="Order of spectral files: axes (A-line, sample, channel, B-line) or (sample, A-line, channel, "
+        "B-line), the fastest first. Spectral tiles need it.",
+    )
+    spectral_samples: int = Field(2048, ge=64, multiple_of=2, description="Samples of a spectrum.")
+    spectral_packing: SpectralPacking | None = Field(
+        None, description="How two 12-bit samples share three bytes; spectral_12bit tiles need it."
+    )
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether tiles are reconstructed from their spectra; else they are saved as complex fields."""
+        return self.tile_saving_type in ("spectral", "spectral_12bit")
 
 
 class OCTProcessing(_Config):
@@ -42,6 +60,14 @@ class OCTProcessing(_Config):
     flip_phase: bool = Field(False, description="Swap the sign of the phase difference.")
     phase_offset_deg: float = Field(100.0, description="Offset added to the optic axis orientation, degrees.")
     flip_z: bool = Field(True, description="Tiles are stored deepest sample first; flip them.")
+    calibration_file: Path | None = Field(
+        None, description="MATLAB file with mu and wave_prime: which wavelength falls on which pixel."
+    )
+    disp_comp_file: Path | None = Field(
+        None, description="File of float64 phases, radians, that compensate dispersion; None: no compensation."
+    )
+    spectral_window: SpectralWindow = Field("none", description="Window on each spectrum before its transform.")
+    save_complex: bool = Field(False, description="Keep the complex tiles that are reconstructed from spectra.")
 
 
 class PSOCTScanConfig(_Config):
@@ -72,6 +98,29 @@ class PSOCTScanConfig(_Config):
         if min(self.acquisition.scan_resolution_3d) <= 0:
             raise ValueError(f"scan_resolution_3d must be positive mm, found {self.acquisition.scan_resolution_3d}")
         return self
+
+    def check_spectral(self) -> None:
+        """Return if everything is there that spectral tiles need; of other tiles nothing is asked.
+
+        Raises:
+            BadInput: naming every field that is missing.
+        """
+        if not self.acquisition.reconstructs:
+            return
+        needed: dict[str, tuple[str, object]] = {
+            "acquisition.spectral_layout": ("--spectral-layout", self.acquisition.spectral_layout),
+            "processing.calibration_file": ("--calibration-file", self.processing.calibration_file),
+        }
+        if self.acquisition.tile_saving_type == "spectral_12bit":
+            needed["acquisition.spectral_packing"] = ("--spectral-packing", self.acquisition.spectral_packing)
+        missing = {field: option for field, (option, value) in needed.items() if value is None}
+        if missing:
+            raise BadInput(
+                f"configuration of {self.project_name}",
+                found=f"tile_saving_type {self.acquisition.tile_saving_type} without {', '.join(missing)}",
+                expected="how the spectra are stored and calibrated",
+                action=f"Give {', '.join(missing.values())} to `opticstream oct setup`.",
+            )
 
     def batches_of_mosaic(self, mosaic: int) -> int:
         """Return how many batches make a logical mosaic."""

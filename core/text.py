@@ -26,3 +26,8 @@ def check_project_name(name: str) -> str:
             action="Choose another project name.",
         )
     return name
+
+
+def storable(text: str) -> str:
+    """Return text as every database takes it: NUL and lone surrogates (from odd file names) become ``�``."""
+    return "".join("�" if char == "\0" or "\ud800" <= char <= "\udfff" else char for char in text)

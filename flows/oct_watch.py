@@ -15,6 +15,7 @@ from opticstream.watch import (
     ALL_MOSAICS,
     DEFAULT_PATTERN,
     GateAnswer,
+    HeaderCheck,
     NotNow,
     OCTWatcherService,
     PassReport,
@@ -23,6 +24,7 @@ from opticstream.watch import (
     is_settled,
 )
 from opticstream.watch.polling import poll
+from opticstream.watch.tile_name import TileName
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +108,7 @@ class _OCTWatch:
         stop: StopSignal,
         announced: Callable[[], None],
     ) -> None:
+        config.check_spectral()
         self._announced, self._announcements = announced, 0
         self._database, self._config, self._folder = database, config, folder
         self._options, self._progress = options, progress
@@ -130,7 +133,7 @@ class _OCTWatch:
             force_resend=options.force_resend,
             backfill=options.backfill,
             dry_run=options.dry_run,
-            check=_check_tile if options.check_header else None,
+            check=_tile_check(config) if options.check_header else None,
             observer=progress,
         )
 
@@ -205,10 +208,18 @@ class _OCTWatch:
         self._announced()
 
 
-def _check_tile(path: Path, kind: str) -> None:
-    from opticstream.imaging.nifti import check_complex_tile, read_nifti_info
+def _tile_check(config: PSOCTScanConfig) -> HeaderCheck:
+    """Return what looks into the files of this project's tiles."""
 
-    if kind == "complex":
-        check_complex_tile(path)
-    else:
-        read_nifti_info(path)
+    def check(path: Path, kind: str) -> None:
+        from opticstream.imaging.nifti import check_complex_tile
+        from opticstream.imaging.psoct import check_spectra_of
+
+        name = TileName.parse(path.name)
+        if kind == "complex" or name is None:
+            check_complex_tile(path)
+        else:
+            # The mosaic's number in its slice decides; that is the same before and after the slice offset.
+            check_spectra_of(config, path, name.mosaic)
+
+    return check

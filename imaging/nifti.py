@@ -106,13 +106,15 @@ def map_nifti(path: Path) -> NDArray[Any]:
     return np.memmap(path, dtype=info.dtype, mode="r", offset=info.offset, shape=info.shape[::-1], order="C")
 
 
-def nifti_header(shape: tuple[int, ...], voxel_mm: tuple[float, float, float], description: str) -> bytes:
-    """Return the 352 bytes before the samples of a float32 file: units mm, qform and sform the same affine."""
+def nifti_header(
+    shape: tuple[int, ...], voxel_mm: tuple[float, float, float], description: str, *, dtype: str = "<f4"
+) -> bytes:
+    """Return the 352 bytes before the samples of a file: units mm, qform and sform the same affine."""
     header = nib.Nifti1Header()
-    header.set_data_dtype(np.dtype("<f4"))
+    header.set_data_dtype(np.dtype(dtype))
     header.set_data_shape(shape)
     affine = np.diag((*voxel_mm, 1.0))
-    header.set_zooms(voxel_mm[: len(shape)])
+    header.set_zooms((*voxel_mm, *(1.0,) * 4)[: len(shape)])
     header.set_xyzt_units("mm")
     header.set_qform(affine, code="scanner")
     header.set_sform(affine, code="scanner")

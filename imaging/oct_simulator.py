@@ -1,4 +1,4 @@
-"""A simulated PS-OCT microscope: complex tiles of tissue whose surface, retardance and orientation are known."""
+"""A simulated PS-OCT microscope: tiles of tissue whose surface, retardance and orientation are known."""
 
 import json
 import threading
@@ -6,15 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opticstream.core.errors import BadInput
-from opticstream.core.files import atomic_file, write_text
-from opticstream.imaging.nifti import nifti_header, write_little_by_little, write_nifti
+from opticstream.core.files import atomic_file, sync_file, write_text
+from opticstream.core.scan_config import SpectralLayout, SpectralPacking
+from opticstream.imaging.nifti import nifti_header, write_little_by_little
+from opticstream.imaging.oct_spectral_simulator import SimulatedSpectrometer
 
 Map = NDArray[np.float64]
+Kind = Literal["complex", "spectral", "spectral_12bit", "complex_with_spectral"]
 
 TRUTH_WINDOW = 70
 """Samples below the surface over which the ground truth's mean retardance is taken: the default enface depth."""
@@ -31,6 +35,9 @@ class SimulationSpec:
     shape: tuple[int, int, int] = (64, 64, 128)
     """A-lines, B-lines, depth samples of a tile."""
     kind: str = "complex"
+    """What is saved per tile: ``complex``, ``spectral``, ``spectral_12bit`` or ``complex_with_spectral``."""
+    spectral_layout: SpectralLayout = "aline_fastest"
+    spectral_packing: SpectralPacking = "mono12p"
     seed: int = 0
     interval_s: float = 0.0
     """Seconds between tiles."""
@@ -43,6 +50,14 @@ class SimulationSpec:
     snr_db: float = 32.0
     """Signal at the surface over the noise of the detector."""
     attenuation_per_mm: float = 6.0
+
+    @property
+    def spectrometer(self) -> SimulatedSpectrometer | None:
+        """What records spectra; None where only fields are saved."""
+        if self.kind == "complex":
+            return None
+        packing = self.spectral_packing if self.kind == "spectral_12bit" else None
+        return SimulatedSpectrometer(self.shape[2], self.voxel_mm[2], self.wavelength_um, self.spectral_layout, packing)
 
 
 @dataclass(frozen=True)
@@ -68,20 +83,22 @@ def simulate_oct(
 ) -> list[Path]:
     """Write the tiles of a session, and their ground truth in ``ground_truth/``.
 
+    Beside spectra stand ``calibration.mat`` and ``dispersion.dat``, which their reconstruction needs.
+
     Args:
         out: acquisition folder; created.
         spec: what to write.
-        on_file: called after each tile.
+        on_file: called after each file.
         stop: ends the session before the next tile.
 
     Returns:
-        The tiles' paths.
+        The tiles' files; with ``complex_with_spectral`` two for each tile.
 
     Raises:
         BadInput: the kind, shape or seed cannot be simulated; nothing was written.
     """
-    if spec.kind != "complex":
-        raise BadInput("--kind", found=repr(spec.kind), expected="complex", action="Spectral tiles come later.")
+    if spec.kind not in get_args(Kind):
+        raise BadInput("--kind", found=repr(spec.kind), expected=", ".join(get_args(Kind)))
     if min(spec.shape) < 1:
         raise BadInput("--shape", found=str(spec.shape), expected="at least 1 in each direction")
     if spec.seed < 0:
@@ -89,6 +106,9 @@ def simulate_oct(
     truth_folder = out / "ground_truth"
     truth_folder.mkdir(parents=True, exist_ok=True)
     write_text(truth_folder / "spec.json", json.dumps(asdict(spec), indent=2) + "\n")
+    spectrometer = spec.spectrometer
+    if spectrometer is not None:
+        spectrometer.write_calibration(out)
     stop = stop or threading.Event()
     files: list[Path] = []
     for mosaic in range(spec.first_mosaic, spec.first_mosaic + spec.mosaics):
@@ -98,22 +118,42 @@ def simulate_oct(
             truth, volume = simulate_tile(spec, mosaic, tile)
             with atomic_file(truth_folder / f"mosaic_{mosaic:03d}_image_{tile:04d}.npz") as handle:
                 np.savez(handle, **asdict(truth))
-            path = out / f"mosaic_{mosaic:03d}_image_{tile:04d}_processed_cropped_focus.nii"
-            _write(path, volume, spec)
-            files.append(path)
-            if on_file is not None:
-                on_file(path)
+            rng = np.random.default_rng([spec.seed, mosaic, tile, 1])
+            for ending, (header, samples) in _contents(spec, spectrometer, volume, rng).items():
+                path = out / f"mosaic_{mosaic:03d}_image_{tile:04d}_{ending}"
+                _write(path, header, samples, spec)
+                files.append(path)
+                if on_file is not None:
+                    on_file(path)
             stop.wait(spec.interval_s)
     return files
 
 
-def _write(path: Path, volume: NDArray[np.float32], spec: SimulationSpec) -> None:
+def _contents(
+    spec: SimulationSpec,
+    spectrometer: SimulatedSpectrometer | None,
+    volume: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> dict[str, tuple[bytes, NDArray[Any]]]:
+    """Return the files of one tile: how the name ends → what stands before the samples, and the samples."""
+    files: dict[str, tuple[bytes, NDArray[Any]]] = {}
+    if spec.kind.startswith("complex"):
+        header = nifti_header(volume.shape[::-1], spec.voxel_mm, "simulated complex tile")
+        files["processed_cropped_focus.nii"] = header, volume.astype("<f4", copy=False)
+    if spectrometer is not None:
+        files[spectrometer.ending] = spectrometer.file(volume, rng)
+    return files
+
+
+def _write(path: Path, header: bytes, samples: NDArray[Any], spec: SimulationSpec) -> None:
     if not spec.slow_write:
-        write_nifti(path, volume, spec.voxel_mm, description="simulated complex tile")
+        with path.open("wb") as handle:
+            handle.write(header)
+            handle.write(samples.data)
+            sync_file(handle)
         return
-    header = nifti_header(volume.shape[::-1], spec.voxel_mm, "simulated complex tile")
     pause = max(0.02, spec.interval_s / 6)
-    write_little_by_little(path, header + volume.tobytes(), lambda: time.sleep(pause))
+    write_little_by_little(path, header + samples.tobytes(), lambda: time.sleep(pause))
 
 
 def simulate_tile(spec: SimulationSpec, mosaic: int, tile: int) -> tuple[Truth, NDArray[np.float32]]:

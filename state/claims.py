@@ -10,9 +10,10 @@ from opticstream.core.errors import ClaimLost, ClaimRefused
 from opticstream.core.identifiers import UnitId
 from opticstream.core.process_identity import ProcessIdentity, is_alive
 from opticstream.core.settings import Settings
+from opticstream.core.text import storable
 from opticstream.state.database import db_now
 from opticstream.state.rows import ProjectRow, insert_if_absent, lock_unit, to_ident, update_unit
-from opticstream.state.tables import claims, stages, units
+from opticstream.state.tables import OWNER_LENGTH, claims, stages, units
 from opticstream.state.views import utc
 
 log = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ def _insert_claim(
         unit_id=unit_id,
         unit=str(ident),
         stage=stage,
-        owner=owner,
+        owner=storable(owner)[:OWNER_LENGTH],
         host=identity.host,
         pid=identity.pid,
         birth=identity.birth,
@@ -200,11 +201,16 @@ def check_token(connection: Connection, claim: Claim) -> None:
     Raises:
         ClaimLost: it is not.
     """
+    if not is_current(connection, claim):
+        raise lost(claim)
+
+
+def is_current(connection: Connection, claim: Claim) -> bool:
+    """Say, under the unit's lock, whether the claim is the one that holds its stage."""
     token = connection.execute(
         select(stages.c.token).where(stages.c.unit_id == claim.unit_row, stages.c.name == claim.stage)
     ).scalar_one_or_none()
-    if token != claim.token:
-        raise lost(claim)
+    return bool(token == claim.token)
 
 
 def lost(claim: Claim) -> ClaimLost:
@@ -215,6 +221,12 @@ def lost(claim: Claim) -> ClaimLost:
         expected=f"token {claim.token}",
         action="Another worker took over; nothing was written.",
     )
+
+
+def ended_as(connection: Connection, claim: Claim, outcome: Outcome) -> bool:
+    """Say whether a claim was ended so: for the writer that never heard whether its commit came through."""
+    found = connection.execute(select(claims.c.outcome).where(claims.c.token == claim.token)).scalar_one_or_none()
+    return found == outcome
 
 
 def finish_stage(connection: Connection, claim: Claim, outcome: Outcome) -> None:

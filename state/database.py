@@ -1,29 +1,35 @@
 """One database, three ways in: write (locked), read (one snapshot), peek (one statement)."""
 
 import logging
+import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, Float, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Float, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from opticstream.core.errors import BadInput, StateError
+from opticstream.core.errors import BadInput, StateError, StoreUnavailable
 from opticstream.core.process_identity import ProcessIdentity, this_process
 from opticstream.core.settings import Settings
+from opticstream.state.attempts import Attempts
 from opticstream.state.network_home import refuse_network_folder
-from opticstream.state.schema import prepare_schema
+from opticstream.state.postgresql import create_postgresql_engine, passes_by_itself, reason, store_name
+from opticstream.state.schema import prepare_schema, upgrade_store
 
 log = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S = 30
 _LONG_HOLD_S = 1.0
+_PATIENCE_S = 60.0
+
+T = TypeVar("T")
 
 
 class db_now(GenericFunction[float]):  # noqa: N801 (an SQL function's name)
@@ -40,7 +46,7 @@ def _sqlite_now(element: Any, compiler: Any, **kw: Any) -> str:
 
 @compiles(db_now, "postgresql")
 def _postgresql_now(element: Any, compiler: Any, **kw: Any) -> str:
-    return "extract(epoch from clock_timestamp())"
+    return "extract(epoch from clock_timestamp())::float8"
 
 
 class Database:
@@ -49,11 +55,13 @@ class Database:
     Attributes:
         engine: the SQLAlchemy engine.
         settings: the settings it was opened with (lease, attempts, host name).
+        patience_s: how long an operation waits for a server that is away, before it raises StoreUnavailable.
     """
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self.engine = engine
         self.settings = settings
+        self.patience_s = _PATIENCE_S
         self._local = threading.local()
 
     @property
@@ -66,14 +74,16 @@ class Database:
         return this_process(self.settings.host_name)
 
     @contextmanager
-    def write(self, what: str) -> Iterator[Connection]:
+    def write(self, what: str, *, patience_s: float | None = None) -> Iterator[Connection]:
         """Open a writing transaction: committed at the end, rolled back on an exception.
 
         Args:
             what: the operation's name, for the warning when it holds the lock too long.
+            patience_s: wait no longer than this for a server that is away.
 
         Raises:
             StateError: another write is open in this thread (it would wait for itself).
+            StoreUnavailable: the server is away, or went away meanwhile.
         """
         outer = getattr(self._local, "writing", None)
         if outer is not None:
@@ -86,7 +96,7 @@ class Database:
         self._local.writing = what
         started = time.monotonic()
         try:
-            with self.engine.connect().execution_options(opticstream_begin="BEGIN IMMEDIATE") as connection:
+            with self._connect(patience_s, opticstream_begin="BEGIN IMMEDIATE") as connection:
                 with connection.begin():
                     started = time.monotonic()
                     yield connection
@@ -99,18 +109,58 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a reading transaction: every statement sees the same moment."""
-        options = {"opticstream_begin": "BEGIN"}
+        options: dict[str, Any] = {"opticstream_begin": "BEGIN"}
         if not self.is_sqlite:
             options["isolation_level"] = "REPEATABLE READ"
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+        with self._connect(**options) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def peek(self) -> Iterator[Connection]:
         """Open a connection for one unlocked statement."""
-        options = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        with self.engine.connect().execution_options(**options) as connection:
+        options: dict[str, Any] = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        with self._connect(**options) as connection:
             yield connection
+
+    @contextmanager
+    def _connect(self, patience_s: float | None = None, **options: Any) -> Iterator[Connection]:
+        try:
+            with self._reach(patience_s).execution_options(**options) as connection:
+                yield connection
+        except DBAPIError as error:
+            if self.is_sqlite or not passes_by_itself(error):
+                raise
+            raise _unavailable(self.engine.url, error) from error
+
+    def _reach(self, patience_s: float | None) -> Connection:
+        """Return a connection, as soon as the server gives one."""
+        if self.is_sqlite:
+            return self.engine.connect()
+        for attempt in Attempts(self.patience_s if patience_s is None else patience_s):
+            with attempt:
+                with _told(self.engine.url):
+                    return self.engine.connect()
+        raise AssertionError("the last attempt returns or raises")
+
+    def attempts(self) -> Attempts:
+        """Return the attempts of an operation that is made again when the server goes away under it."""
+        return Attempts(self.patience_s)
+
+    def repeat(self, what: str, body: Callable[[Connection, T | None], T]) -> T:
+        """Make one write, again when the server goes away under it.
+
+        Args:
+            what: the operation's name.
+            body: is given what it returned the last time, when it is not known whether that was committed.
+
+        Raises:
+            StoreUnavailable: the server stayed away.
+        """
+        result: T | None = None
+        for attempt in self.attempts():
+            with attempt, self.write(what) as connection:
+                result = body(connection, result)
+        return cast("T", result)
 
     def close(self) -> None:
         """Close every pooled connection."""
@@ -138,16 +188,68 @@ def open_database(settings: Settings, url: str | None = None) -> Database:
     Raises:
         BadInput: the URL cannot be used, or a SQLite file would lie on a network file system.
         SchemaMismatch: the store belongs to a newer version, or needs ``opticstream state upgrade``.
+        StoreUnavailable: its server cannot be reached, or refuses.
+    """
+    engine = _open_engine(settings, url)
+    try:
+        with _told(engine.url):
+            prepare_schema(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Database(engine, settings)
+
+
+def upgrade_database(settings: Settings) -> tuple[str, int | None, int]:
+    """Bring the tables of the state store to our version; return its name, the version before and the one now.
+
+    Raises:
+        SchemaMismatch: the store is newer than the code, or in use.
+        StoreUnavailable: its server cannot be reached, or refuses.
+    """
+    engine = _open_engine(settings, None)
+    try:
+        with _told(engine.url):
+            return store_name(engine.url), *upgrade_store(engine)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _told(url: URL) -> Iterator[None]:
+    """Say what a server complains about in one line."""
+    try:
+        yield
+    except DBAPIError as error:
+        if url.get_backend_name() == "sqlite":
+            raise
+        raise _unavailable(url, error) from error
+
+
+def _unavailable(url: URL, error: DBAPIError) -> StoreUnavailable:
+    return StoreUnavailable(
+        store_name(url),
+        found=reason(error, url),
+        action="Is the server there, and does the database belong to this user? OPTICSTREAM_STATE_URL names both.",
+    )
+
+
+def _open_engine(settings: Settings, url: str | None) -> Engine:
+    """Return the engine of a store whose tables nobody has looked at yet.
+
+    Raises:
+        BadInput: the URL cannot be used, or a SQLite file would lie on a network file system.
     """
     if url is None:
         url = settings.state_url.get_secret_value() if settings.state_url else default_state_url(settings.home)
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a password with "/" or "@" in it is read as a port
         raise BadInput(
             "OPTICSTREAM_STATE_URL",
             found="text that is not a URL",
             expected="sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
+            action="In a password, write @ as %40, / as %2F, : as %3A and % as %25.",
         ) from None
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
@@ -158,36 +260,26 @@ def open_database(settings: Settings, url: str | None = None) -> Database:
         engine = create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT_S})
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    elif parsed.get_backend_name() == "postgresql":
-        try:
-            engine = create_engine(parsed, pool_pre_ping=True)
-        except ModuleNotFoundError as error:
-            raise BadInput(
-                "OPTICSTREAM_STATE_URL",
-                found=f"driver {parsed.drivername}, which is not installed here ({error.name})",
-                expected="a driver that is, for example sqlite:///FILE",
-            ) from None
-    else:
-        raise BadInput("OPTICSTREAM_STATE_URL", found=parsed.get_backend_name(), expected="a sqlite or postgresql URL")
-    database = Database(engine, settings)
-    try:
-        prepare_schema(engine)
-    except BaseException:
-        database.close()
-        raise
-    return database
+        return engine
+    if parsed.get_backend_name() == "postgresql":
+        return create_postgresql_engine(parsed)
+    raise BadInput("OPTICSTREAM_STATE_URL", found=parsed.get_backend_name(), expected="a sqlite or postgresql URL")
 
 
 def _tune_sqlite(connection: Any, record: Any) -> None:
     # The driver must not begin transactions by itself: _begin_sqlite says which kind.
     connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        f"busy_timeout={_BUSY_TIMEOUT_S * 1000}",
-        "foreign_keys=ON",
-    ):
+    for pragma in (f"busy_timeout={_BUSY_TIMEOUT_S * 1000}", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError:  # two that make the file at once: SQLite does not wait here by itself
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -104,6 +104,8 @@ def reset(state: ProjectState, selection: Selection, *, force: bool = False, dry
             refused = None
             if row.id in kept:
                 refused = "a unit below it is in work"
+            elif not dry_run and connection.execute(select(units.c.id).where(units.c.parent_id == row.id)).first():
+                refused = "a unit below it was registered meanwhile"
             elif holder and not force:
                 refused = f"in work by {holder}; --force takes it away"
             edits.append(Edit(ident, locked.status, None if refused is None else locked.status, refused))
@@ -148,7 +150,8 @@ def _retry_one(state: ProjectState, ident: UnitId, *, force: bool, dry_run: bool
     limit = state.database.settings.max_attempts
     with state.database.write(f"retry {ident}") as connection:
         row = lock_unit(connection, state.row, ident)
-        assert row is not None  # noqa: S101 (read a moment ago; only reset removes rows)
+        if row is None:  # reset by another since it was listed
+            return Edit(ident, "absent", None, "there is no such batch")
         attempts = max(
             connection.execute(select(stages.c.attempts).where(stages.c.unit_id == row.id)).scalars().all(), default=0
         )

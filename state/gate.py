@@ -25,6 +25,8 @@ class Registration:
     """The unit's status before the call."""
     changed: bool
     """The files differ from those the existing row was registered with."""
+    dispatch_no: int = 0
+    """Number under which it is offered, when this call made it ready."""
 
 
 def register_ready(
@@ -72,4 +74,4 @@ def register_ready(
         if force:
             payload["force_rerun"] = True
         announce(connection, ident, row.id, level.ready_event, payload, number)
-    return Registration(True, row.status, changed)
+    return Registration(True, row.status, changed, number)

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Row
 
 from opticstream.core.errors import StateError
 from opticstream.core.identifiers import UnitId
+from opticstream.core.text import storable
 from opticstream.state.database import db_now
 from opticstream.state.parents import settle_parent
 from opticstream.state.rows import ProjectRow, announce, update_unit
@@ -20,17 +21,15 @@ class UnitHandle:
         row_id: its row in the store.
     """
 
-    def __init__(self, connection: Connection, project: ProjectRow, ident: UnitId, row: Row[Any]) -> None:
+    def __init__(self, project: ProjectRow, ident: UnitId, row: Row[Any]) -> None:
         self.ident = ident
         self.row_id: int = row.id
-        self._connection = connection
         self._project = project
         self._level = project.tree.level(ident)
         self._status: Status = row.status
         self._milestones: dict[str, bool] = dict(row.milestones)
-        self._dispatch_no: int = row.dispatch_no
         self._changes: dict[str, Any] = {}
-        self._announced = 0
+        self._events: list[tuple[str, dict[str, Any], int]] = []
 
     @property
     def status(self) -> Status:
@@ -51,7 +50,7 @@ class UnitHandle:
         if status not in STATUSES:
             raise StateError(str(self.ident), found=f"status {status!r}", expected=f"one of {', '.join(STATUSES)}")
         self._status = status
-        self._changes |= {"status": status, "error": error}
+        self._changes |= {"status": status, "error": None if error is None else storable(error)}
         if status == "running":
             self._changes |= {"started_at": db_now(), "finished_at": None}
         elif status in ("completed", "failed"):
@@ -77,10 +76,12 @@ class UnitHandle:
 
     def announce(self, event: str, payload: dict[str, Any], occurrence: int) -> None:
         """Write an event's outbox row into this transaction; see :func:`opticstream.state.rows.announce`."""
-        announce(self._connection, self.ident, self.row_id, event, payload, occurrence)
+        self._events.append((event, payload, occurrence))
 
-    def flush(self) -> None:
-        """Write the changes and let the parent follow; called once, before the commit."""
+    def flush(self, connection: Connection) -> None:
+        """Write the changes and let the parent follow; before the commit, and again when that was cut off."""
+        for event in self._events:
+            announce(connection, self.ident, self.row_id, *event)
         if self._changes:
-            update_unit(self._connection, self.row_id, **self._changes)
-            settle_parent(self._connection, self._project, self.ident)
+            update_unit(connection, self.row_id, **self._changes)
+            settle_parent(connection, self._project, self.ident)

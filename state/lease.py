@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from opticstream.core.errors import ClaimLost
+from opticstream.core.errors import ClaimLost, StoreUnavailable
 from opticstream.state.claims import Claim, lost, renew_claim
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ class LeaseKeeper:
         while not self._stop.wait(self._lease_s / 3):
             asked = time.monotonic()
             try:
-                with self._database.write("lease renewal") as connection:
+                with self._database.write("lease renewal", patience_s=0) as connection:
                     renew_claim(connection, self._claim, self._lease_s)
                 sure_until = asked + self._lease_s
             except ClaimLost:
                 self._lost.set()
                 return
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, StoreUnavailable) as error:
                 log.warning("%s: lease renewal failed: %s", self._claim.ident, error)
                 if time.monotonic() > sure_until:
                     self._lost.set()

@@ -7,6 +7,7 @@ from typing import Any, Self
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from opticstream.core.errors import StoreUnavailable
 from opticstream.core.process_identity import ProcessIdentity, is_alive
 from opticstream.state.database import Database, db_now
 from opticstream.state.store import ProjectState
@@ -45,9 +46,9 @@ class WatcherPresence:
 
     def _note(self, **values: Any) -> None:
         try:
-            with self._database.write("watcher heartbeat") as connection:
+            with self._database.write("watcher heartbeat", patience_s=0) as connection:
                 connection.execute(update(watchers).where(watchers.c.id == self.id).values(**values))
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, StoreUnavailable) as error:
             log.warning("watcher heartbeat failed: %s", error)
 
     def __enter__(self) -> Self:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -96,8 +96,7 @@ def create_unit(connection: Connection, project: ProjectRow, ident: UnitId) -> R
     if ident.parent is not None:
         parent = find_unit(connection, project, ident.parent, lock=True)
         parent_id = (parent or create_unit(connection, project, ident.parent)).id
-    row = find_unit(connection, project, ident, lock=True)
-    if row is None:
+    while (row := find_unit(connection, project, ident, lock=True)) is None:
         n1, n2, n3 = numbers(ident)
         insert_if_absent(
             connection,
@@ -116,8 +115,6 @@ def create_unit(connection: Connection, project: ProjectRow, ident: UnitId) -> R
                 "updated_at": db_now(),
             },
         )
-        row = find_unit(connection, project, ident, lock=True)
-        assert row is not None  # noqa: S101 (inserted above, by us or by another)
     return row
 
 
@@ -188,17 +185,16 @@ def announce(
         payload: JSON-serialisable payload, without secrets.
         occurrence: dispatch number or token; the same occurrence is announced once.
     """
-    insert_row = insert(outbox).values(
-        event_id=str(
-            event_id(event, str(ident), f"{unit_id}.{occurrence}")
-        ),  # a unit that was reset counts from 1 again
-        event=event,
-        resource=str(ident),
-        project=ident.project,
-        payload=payload,
-        unit_id=unit_id,
-        created_at=db_now(),
-        leased_until=0.0,
-        attempts=0,
-    )
-    connection.execute(insert_row)
+    # A unit that was reset counts from 1 again, under another row.
+    values = {
+        "event_id": str(event_id(event, str(ident), f"{unit_id}.{occurrence}")),
+        "event": event,
+        "resource": str(ident),
+        "project": ident.project,
+        "payload": payload,
+        "unit_id": unit_id,
+        "created_at": db_now(),
+        "leased_until": 0.0,
+        "attempts": 0,
+    }
+    insert_if_absent(connection, outbox, values)

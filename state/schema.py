@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 
 from opticstream.core.errors import SchemaMismatch
+from opticstream.state.postgresql import APPLICATION
 from opticstream.state.tables import SCHEMA_VERSION, metadata, schema_info
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def prepare_schema(engine: Engine, *, version: int = SCHEMA_VERSION, migrate: bo
         migrate: whether an older store is migrated; default: SQLite yes (after copying the file), PostgreSQL no.
 
     Raises:
-        SchemaMismatch: the store is newer than the code, or older and not to be migrated here.
+        SchemaMismatch: the store is newer than the code, or older and not to be migrated here, or not while in use.
     """
     found = _version(engine)
     if found == version:
@@ -48,6 +49,7 @@ def prepare_schema(engine: Engine, *, version: int = SCHEMA_VERSION, migrate: bo
             _copy_sqlite(Path(str(engine.url.database)), found)
     with engine.connect().execution_options(opticstream_begin="BEGIN IMMEDIATE") as connection, connection.begin():
         if not sqlite:
+            # Held until the commit: of several processes that open a new store at once, one makes the tables.
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
         found = _read_version(connection)  # again, now under the lock
         if found is None:
@@ -61,15 +63,44 @@ def prepare_schema(engine: Engine, *, version: int = SCHEMA_VERSION, migrate: bo
                 expected=f"version {version} or older",
                 action="It was written by a newer opticstream; upgrade this installation.",
             )
+        if found < version and not sqlite:
+            _refuse_in_use(connection)
         while found < version:
             MIGRATIONS[found](connection)
             found += 1
         connection.execute(update(schema_info).values(version=version))
 
 
+def upgrade_store(engine: Engine) -> tuple[int | None, int]:
+    """Bring a store's tables to our version; return the version before (None: there was none) and the one now.
+
+    Raises:
+        SchemaMismatch: the store is newer than the code, or in use.
+    """
+    before = _version(engine)
+    prepare_schema(engine, migrate=True)
+    return before, SCHEMA_VERSION
+
+
 def _version(engine: Engine) -> int | None:
     with engine.connect() as connection:
         return _read_version(connection)
+
+
+def _refuse_in_use(connection: Connection) -> None:
+    """Check that nobody with code of the older version is still at work."""
+    sessions = text(
+        "SELECT coalesce(host(client_addr), 'the server itself') FROM pg_stat_activity WHERE datname ="
+        " current_database() AND application_name = :name AND pid <> pg_backend_pid()"
+    )
+    places = list(connection.execute(sessions, {"name": APPLICATION}).scalars())
+    if places:
+        raise SchemaMismatch(
+            "state store",
+            found=f"{len(places)} connections of opticstream, from {', '.join(sorted(set(places)))}",
+            expected="none while it is upgraded",
+            action="Stop every watch and worker, then run `opticstream state upgrade` again.",
+        )
 
 
 def _read_version(connection: Connection) -> int | None:

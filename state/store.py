@@ -1,11 +1,11 @@
 """One project's state: peek, read and open per unit; the gate; claims. The same code serves every tree."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from opticstream.core.errors import BadInput
 from opticstream.core.identifiers import UnitId
@@ -16,7 +16,15 @@ from opticstream.state.database import Database, db_now
 from opticstream.state.gate import Dispatch, Registration, register_ready
 from opticstream.state.handle import UnitHandle
 from opticstream.state.lease import LeaseKeeper
-from opticstream.state.rows import ProjectRow, create_unit, find_project, view_unit
+from opticstream.state.rows import (
+    ProjectRow,
+    create_unit,
+    find_project,
+    find_unit,
+    insert_if_absent,
+    lock_unit,
+    view_unit,
+)
 from opticstream.state.tables import projects, units
 from opticstream.state.tree import Tree
 from opticstream.state.views import ProjectView, UnitView, utc
@@ -32,20 +40,19 @@ def setup_project(database: Database, tree: Tree, name: str, config: BaseModel) 
     values = {"config": config.model_dump(mode="json"), "updated_at": db_now()}
     key = {"pipeline": tree.pipeline, "slug": slug(name)}
     with database.write("setup") as connection:
-        changed = connection.execute(
+        insert_if_absent(connection, projects, {**key, **values, "name": name, "created_at": db_now()})
+        found = connection.execute(
             update(projects)
             .where(*(projects.c[column] == value for column, value in key.items()))
             .values(**values)
             .returning(projects.c.name)
-        ).scalar_one_or_none()
-        if changed is None:
-            connection.execute(insert(projects).values(**key, **values, name=name, created_at=db_now()))
-        elif changed != name:
+        ).scalar_one()
+        if found != name:
             raise BadInput(
                 "PROJECT",
-                found=f"{name!r} beside {changed!r}",
+                found=f"{name!r} beside {found!r}",
                 expected="names whose blocks differ: case, '_', '.' and '-' are all one there",
-                action=f"Use {changed!r}, or choose another name.",
+                action=f"Use {found!r}, or choose another name.",
             )
     return ProjectState(database, tree, name)
 
@@ -123,15 +130,42 @@ class ProjectState:
             ClaimLost: ``claim`` is no longer current; nothing was written.
             StateError: an ``open`` of this thread is not closed yet.
         """
-        with self.database.write(f"open {ident}") as connection:
-            handle = self._handle(connection, ident)
-            if claim is not None:
-                claiming.check_token(connection, claim)
+        with self._changing(f"open {ident}", ident, claim) as handle:
             yield handle
-            handle.flush()
 
-    def _handle(self, connection: Connection, ident: UnitId) -> UnitHandle:
-        return UnitHandle(connection, self._project, ident, create_unit(connection, self._project, ident))
+    @contextmanager
+    def _changing(
+        self,
+        what: str,
+        ident: UnitId,
+        claim: Claim | None,
+        finish: Callable[[Connection, UnitHandle], None] | None = None,
+    ) -> Iterator[UnitHandle]:
+        """Lock a unit, yield it, and write what was done to it; the writing is made again if the server cuts it off.
+
+        Args:
+            what: the operation's name.
+            ident: the unit.
+            claim: must be current.
+            finish: what else belongs into the transaction; it commits the claim.
+        """
+        handle: UnitHandle | None = None
+        for attempt in self.database.attempts():
+            with attempt, self.database.write(what) as connection:
+                row = create_unit(connection, self._project, ident)
+                if claim is not None:
+                    if handle and finish and claiming.ended_as(connection, claim, "committed"):
+                        return
+                    claiming.check_token(connection, claim)
+                if handle is None:
+                    handle = UnitHandle(self._project, ident, row)
+                    attempt.may_repeat = False
+                    yield handle
+                    attempt.may_repeat = True
+                handle.row_id = row.id
+                if finish:
+                    finish(connection, handle)
+                handle.flush(connection)
 
     # --- the project itself
 
@@ -175,7 +209,12 @@ class ProjectState:
         force: bool = False,
     ) -> Registration:
         """Make a unit found on disk ready, once; see :func:`opticstream.state.gate.register_ready`."""
-        with self.database.write(f"register {ident}") as connection:
+
+        def register(connection: Connection, answer: Registration | None) -> Registration:
+            if answer is not None and answer.registered:
+                row = find_unit(connection, self._project, ident, lock=True)
+                if row and (row.dispatch_no, row.watcher_id) == (answer.dispatch_no, watcher_id):
+                    return answer  # it came through, though the server never said so
             return register_ready(
                 connection,
                 self._project,
@@ -187,14 +226,21 @@ class ProjectState:
                 force=force,
             )
 
+        return self.database.repeat(f"register {ident}", register)
+
     def claim(self, ident: UnitId, stage: str, *, owner: str, force: bool = False) -> Claim:
         """Claim a stage of a unit for this process.
 
         Raises:
             ClaimRefused: it is taken, done, failed, not ready or backing off; ``reason`` says which.
         """
-        with self.database.write(f"claim {ident}") as connection:
-            result = claiming.take_claim(
+
+        def take(connection: Connection, taken: Claim | Refusal | None) -> Claim | Refusal:
+            if isinstance(taken, Claim):
+                lock_unit(connection, self._project, ident)
+                if claiming.is_current(connection, taken):
+                    return taken  # it came through, though the server never said so
+            return claiming.take_claim(
                 connection,
                 self._project,
                 ident,
@@ -204,6 +250,8 @@ class ProjectState:
                 settings=self.database.settings,
                 force=force,
             )
+
+        result = self.database.repeat(f"claim {ident}", take)
         if isinstance(result, Refusal):
             raise result.error(ident, stage)
         return result
@@ -221,14 +269,14 @@ class ProjectState:
         Raises:
             ClaimLost: another worker took over; nothing was written.
         """
-        with self.database.write(f"commit {claim.ident}") as connection:
-            handle = self._handle(connection, claim.ident)
-            claiming.check_token(connection, claim)
-            yield handle
+
+        def finish(connection: Connection, handle: UnitHandle) -> None:
             claiming.finish_stage(connection, claim, "committed")
             if not claiming.unfinished_stages(connection, self._project, claim.unit_row):
                 handle.mark("completed")
-            handle.flush()
+
+        with self._changing(f"commit {claim.ident}", claim.ident, claim, finish) as handle:
+            yield handle
 
     def fail(self, claim: Claim, error: str) -> None:
         """Mark the claimed unit failed with its error and give the claim back.
@@ -236,12 +284,18 @@ class ProjectState:
         Raises:
             ClaimLost: another worker took over; its result stands.
         """
-        with self.database.write(f"fail {claim.ident}") as connection:
-            handle = self._handle(connection, claim.ident)
-            claiming.check_token(connection, claim)
-            claiming.finish_stage(connection, claim, "failed")
-            handle.mark("failed", error=error)
-            handle.flush()
+
+        def write(connection: Connection, written: bool | None) -> bool:
+            row = create_unit(connection, self._project, claim.ident)
+            if not (written and claiming.ended_as(connection, claim, "failed")):
+                claiming.check_token(connection, claim)
+                claiming.finish_stage(connection, claim, "failed")
+                handle = UnitHandle(self._project, claim.ident, row)
+                handle.mark("failed", error=error)
+                handle.flush(connection)
+            return True
+
+        self.database.repeat(f"fail {claim.ident}", write)
 
     def release(self, claim: Claim) -> None:
         """Give a claim back unused; the attempt does not count.
@@ -249,5 +303,11 @@ class ProjectState:
         Raises:
             ClaimLost: another worker took over.
         """
-        with self.database.write(f"release {claim.ident}") as connection:
-            claiming.undo_attempt(connection, claim)
+
+        def write(connection: Connection, written: bool | None) -> bool:
+            lock_unit(connection, self._project, claim.ident)
+            if not (written and claiming.ended_as(connection, claim, "released")):
+                claiming.undo_attempt(connection, claim)
+            return True
+
+        self.database.repeat(f"release {claim.ident}", write)

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 SCHEMA_VERSION = 1
+OWNER_LENGTH = 200
 
 metadata = MetaData()
 
@@ -83,7 +84,7 @@ claims = Table(
     Column("unit_id", BigInteger, nullable=False),
     Column("unit", String(160), nullable=False),
     Column("stage", String(16), nullable=False),
-    Column("owner", String(200), nullable=False),
+    Column("owner", String(OWNER_LENGTH), nullable=False),
     Column("host", String(128), nullable=False),
     Column("pid", Integer, nullable=False),
     Column("birth", String(64), nullable=False),

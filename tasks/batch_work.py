@@ -12,22 +12,25 @@ from typing import Any, Self
 
 from opticstream.core.errors import BadInput, ClaimLost, OpticstreamError
 from opticstream.core.identifiers import BatchId
-from opticstream.core.oct_layout import contact_sheet_path, product_path, tiles_of_batch
+from opticstream.core.oct_layout import complex_path, contact_sheet_path, product_path, tiles_of_batch
 from opticstream.core.scan_config import PSOCTScanConfig
 from opticstream.core.settings import load_settings
 from opticstream.core.staging import StagedFiles, sweep_older
 from opticstream.state import OCT_TREE, Claim, ProjectState, open_database
-from opticstream.watch.tile_name import TileName
+from opticstream.watch.tile_name import TileKind, TileName, kinds_of
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One tile's raw file."""
+    """One tile's raw files."""
 
     number: int
     path: Path
+    """What is processed: the complex fields, or the spectra where only they are saved."""
+    spectra: Path | None = None
+    """Spectra saved beside complex fields."""
 
 
 @contextmanager
@@ -63,25 +66,30 @@ class BatchWork:
 
     @property
     def tiles(self) -> list[Tile]:
-        """The complex tiles of the batch, by tile number.
+        """The tiles of the batch with their files of each kind, by tile number.
 
         Raises:
             BadInput: the registered files are not the tiles of this batch.
         """
-        tiles = []
+        kinds = kinds_of(self.config.acquisition.tile_saving_type)
+        files: dict[TileKind, list[tuple[int, Path]]] = {kind: [] for kind in kinds}
         for name in self.claim.source.get("file_list", ()):
             parsed = TileName.parse(Path(name).name)
-            if parsed is not None and parsed.kind != "spectral":
-                tiles.append(Tile(parsed.tile, Path(name)))
-        wanted = list(tiles_of_batch(self.ident.batch, self.config.acquisition.grid_size_y))
-        if sorted(tile.number for tile in tiles) != wanted:
-            raise BadInput(
-                f"file_list of {self.ident}",
-                found=f"complex tiles {sorted(tile.number for tile in tiles)}",
-                expected=f"one file for each of the tiles {wanted}",
-                action="Pass every tile of the batch, or let `opticstream oct watch` register it.",
-            )
-        return sorted(tiles, key=lambda tile: tile.number)
+            kind = parsed and (parsed.kind or (kinds[0] if len(kinds) == 1 else None))
+            if parsed and kind in files:
+                files[kind].append((parsed.tile, Path(name)))
+        wanted = list(self._numbers)
+        for kind, found in files.items():
+            found.sort()
+            if [number for number, _ in found] != wanted:
+                raise BadInput(
+                    f"file_list of {self.ident}",
+                    found=f"{kind} tiles {[number for number, _ in found]}",
+                    expected=f"one file for each of the tiles {wanted}",
+                    action="Pass every tile of the batch, or let `opticstream oct watch` register it.",
+                )
+        beside = dict(files[kinds[1]]) if len(kinds) > 1 else {}
+        return [Tile(number, path, beside.get(number)) for number, path in files[kinds[0]]]
 
     def writing_product(self, tile: Tile, modality: str) -> AbstractContextManager[Path]:
         """Give the temporary path under which a tile's product is written.
@@ -90,6 +98,14 @@ class BatchWork:
             WriteFailed: it cannot be written.
         """
         return self._staged.writing(product_path(self.base, self.ident, tile.number, modality))
+
+    def writing_complex(self, tile: Tile) -> AbstractContextManager[Path]:
+        """Give the temporary path under which a tile's reconstructed fields are written.
+
+        Raises:
+            WriteFailed: it cannot be written.
+        """
+        return self._staged.writing(complex_path(self.base, self.ident, tile.number))
 
     def writing_contact_sheet(self) -> AbstractContextManager[Path]:
         """Give the temporary path of the batch's contact sheet.
@@ -125,6 +141,8 @@ class BatchWork:
         self.check()
         with self.state.commit(self.claim) as unit:
             self._staged.publish()
+            if self.config.acquisition.reconstructs:
+                unit.set_milestone("complexed")
             for milestone in ("volume_processed", "enface_processed"):
                 unit.set_milestone(milestone)
             unit.announce(event, {"batch_ident": self.ident.model_dump(mode="json")}, self.claim.token)
@@ -133,18 +151,24 @@ class BatchWork:
     def __enter__(self) -> Self:
         self._lease.__enter__()
         try:
-            folder = product_path(self.base, self.ident, 1, "x").parent
-            sweep_older(folder, self._possible_names(), self.claim.token)
+            for names in (self._possible_names(), self._possible_complex()):
+                sweep_older(names[0].parent, [path.name for path in names], self.claim.token)
         except BaseException:
             self._lease.__exit__(None, None, None)
             raise
         return self
 
-    def _possible_names(self) -> list[str]:
+    def _possible_names(self) -> list[Path]:
         modalities = (*self.config.volume_modalities, *self.config.enface_modalities)
-        tiles = tiles_of_batch(self.ident.batch, self.config.acquisition.grid_size_y)
-        names = [product_path(self.base, self.ident, tile, name).name for tile in tiles for name in modalities]
-        return [*names, contact_sheet_path(self.base, self.ident).name]
+        names = [product_path(self.base, self.ident, tile, name) for tile in self._numbers for name in modalities]
+        return [*names, contact_sheet_path(self.base, self.ident)]
+
+    def _possible_complex(self) -> list[Path]:
+        return [complex_path(self.base, self.ident, tile) for tile in self._numbers]
+
+    @property
+    def _numbers(self) -> range:
+        return tiles_of_batch(self.ident.batch, self.config.acquisition.grid_size_y)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._lease.__exit__(None, None, None)

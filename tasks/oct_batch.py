@@ -1,6 +1,5 @@
 """The steps of one tile batch, each a task run in the Prefect UI."""
 
-import os
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -10,7 +9,7 @@ from prefect.runtime import flow_run
 from opticstream.core.errors import BadFile, ClaimRefused
 from opticstream.core.events import BATCH_PROCESSED
 from opticstream.core.files import sync_file
-from opticstream.core.oct_layout import batch_id
+from opticstream.core.oct_layout import ENFACE_MODALITIES, VOLUME_MODALITIES, batch_id
 from opticstream.core.scan_config import PSOCTScanConfig
 from opticstream.core.settings import load_settings
 from opticstream.state import ProjectState
@@ -63,24 +62,19 @@ def claim_batch(
 
 @task(task_run_name="tile {tile.number}", cache_policy=NO_CACHE)
 def process_tile(work: BatchWork, tile: Tile) -> None:
-    """Read one complex tile once; write its volumes and enface maps under temporary names."""
-    from opticstream.imaging.nifti import read_nifti_info, write_nifti
-    from opticstream.imaging.psoct import TileOptions, process_complex_tile, use_kernel_cache
+    """Read one tile once; write its volumes and enface maps under temporary names."""
+    from opticstream.imaging.nifti import write_nifti
+    from opticstream.imaging.psoct import use_kernel_cache
+    from opticstream.tasks.tile_products import write_volumes
 
     use_kernel_cache(load_settings().kernels)
-    info = read_nifti_info(tile.path)
-    options = TileOptions.from_config(work.config.acquisition, work.config.processing)
-    products = process_complex_tile(tile.path, options, threads=os.cpu_count() or 1, check=work.check)
+    enface_maps = write_volumes(work, tile)
     voxel = work.config.acquisition.scan_resolution_3d
-    for volume in work.config.volume_modalities:
-        with work.writing_product(tile, volume) as path:
-            write_nifti(path, products.volumes[volume], voxel, description=volume)
-        work.check()
     for enface in work.config.enface_modalities:
         with work.writing_product(tile, enface) as path:
-            write_nifti(path, products.enface[enface], voxel, description=enface)
-    work.enface[tile.number] = dict(products.enface)
-    get_run_logger().info("%s: %s, %d products", tile.path.name, info.shape, len(work.products))
+            write_nifti(path, enface_maps[enface], voxel, description=enface)
+    work.enface[tile.number] = enface_maps
+    get_run_logger().info("%s: %d products", tile.path.name, len(work.products))
 
 
 @task(task_run_name="contact sheet", cache_policy=NO_CACHE)
@@ -110,16 +104,17 @@ def verify_products(work: BatchWork) -> int:
 
     from opticstream.imaging.nifti import map_nifti, read_nifti_info
 
-    shapes: dict[bool, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for final in work.products:
         if final.suffix != ".nii":
             continue
         written = work.staged(final)
         shape = read_nifti_info(written).shape
-        volume = final.stem.rpartition("_")[2] in work.config.volume_modalities
-        if shapes.setdefault(volume, shape) != shape:
-            raise BadFile(str(final), found=f"shape {shape}", expected=f"{shapes[volume]} like the batch's other tiles")
-        if not volume and not np.isfinite(map_nifti(written)).any():
+        modality = final.stem.rpartition("_")[2]
+        sort = "enface" if modality in ENFACE_MODALITIES else "volume" if modality in VOLUME_MODALITIES else modality
+        if shapes.setdefault(sort, shape) != shape:
+            raise BadFile(str(final), found=f"shape {shape}", expected=f"{shapes[sort]} like the batch's other tiles")
+        if sort == "enface" and not np.isfinite(map_nifti(written)).any():
             raise BadFile(
                 str(final), found="no finite number", expected="an enface map", action="Look at the raw tile."
             )

@@ -1,6 +1,8 @@
 """Fixtures every room's tests share, and the checks that fail a test which leaves something behind."""
 
+import contextlib
 import gc
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import pytest
 from opticstream.core.settings import Settings, load_settings
 from opticstream.deployments.api import send_pending
 from opticstream.deployments.server import start_server, stop_server
+from support.postgres import Cluster, find_binaries, server_processes, temporary_cluster
 
 _SHARED_MEMORY = Path("/dev/shm")
 # Threads of libraries that live as long as the process and hold nothing of a test's.
@@ -39,6 +42,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stop_server(settings)
 
 
+@pytest.fixture(scope="session")
+def postgres_binaries() -> Path:
+    """Return the folder of PostgreSQL's server programs; without them a test is skipped, but not where all must run."""
+    found = find_binaries()
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("PostgreSQL's server is not installed (`make system`)")
+    assert found is not None, "PostgreSQL's server is not installed: `make system`"
+    return found
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_binaries: Path) -> Iterator[Cluster]:
+    """Return a PostgreSQL server that the whole session shares; each test makes databases of its own."""
+    with temporary_cluster(postgres_binaries) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres_url(postgres: Cluster) -> Iterator[str]:
+    """Return the URL of an empty database of this test's own."""
+    name = postgres.create_database()
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
 @pytest.fixture
 def settings(home: Path) -> Settings:
     """Return settings with a short lease and no waits between attempts."""
@@ -50,7 +78,11 @@ def _threads() -> set[threading.Thread]:
 
 
 def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
+    found = {child for child in psutil.Process().children() if child.pid not in server_processes()}
+    for child in tuple(found):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.update(child.children(recursive=True))
+    return found
 
 
 def _shared_memory() -> set[str]:

@@ -21,6 +21,7 @@ from opticstream.imaging.psoct.reference import reference_rows
 from opticstream.imaging.psoct.surface_filter import gaussian_weights
 
 Backend = Literal["auto", "numba", "numpy"]
+RowWork = Callable[[int, int], None]
 
 _ROWS = 8  # B-lines per piece of work: short enough to stop soon, long enough to be worth a call
 
@@ -96,22 +97,32 @@ def process_complex_tile(
     nz, ny, nx = raw.shape[0], raw.shape[1], raw.shape[2] // 4
     volumes = [np.empty((nz, ny, nx), np.float32) for _ in VOLUME_MODALITIES]
     maps = np.empty((len(ENFACE_MODALITIES), ny, nx), np.float32)
-    use_numba = backend == "numba" or (backend == "auto" and numba_usable())
-    work = _kernel_work(raw, options, volumes, maps) if use_numba else _numpy_work(raw, options, volumes, maps)
-    _run(work, ny, max(1, threads), check)
+    run_pieces(row_work(raw, options, volumes, maps, backend), ny, threads=threads, check=check)
     return TileProducts(
         dict(zip(VOLUME_MODALITIES, volumes, strict=True)), dict(zip(ENFACE_MODALITIES, maps, strict=True))
     )
 
 
-def _run(work: Callable[[int, int], None], rows: int, threads: int, check: Callable[[], None] | None) -> None:
+def run_pieces(
+    work: RowWork, rows: int, *, piece_rows: int = _ROWS, threads: int, check: Callable[[], None] | None
+) -> None:
+    """Call ``work(start, stop)`` for pieces of ``rows``, on threads; the first error ends it and is raised.
+
+    Args:
+        work: called for each piece, from any thread.
+        rows: how many rows there are.
+        piece_rows: rows of a piece; the last may be shorter.
+        threads: pieces in work at once.
+        check: called before each piece; what it raises ends the work.
+    """
+
     def piece(start: int) -> None:
         if check is not None:
             check()
-        work(start, min(start + _ROWS, rows))
+        work(start, min(start + piece_rows, rows))
 
-    starts = range(0, rows, _ROWS)
-    if threads == 1:
+    starts = range(0, rows, piece_rows)
+    if threads <= 1:
         for start in starts:
             piece(start)
         return
@@ -125,7 +136,21 @@ def _run(work: Callable[[int, int], None], rows: int, threads: int, check: Calla
             raise
 
 
-def _kernel_work(raw: Any, options: TileOptions, volumes: list[Any], maps: Any) -> Callable[[int, int], None]:
+def row_work(raw: Any, options: TileOptions, volumes: list[Any], maps: Any, backend: Backend) -> RowWork:
+    """Return what processes B-lines ``start`` to ``stop`` of ``raw`` into ``volumes`` and ``maps``.
+
+    Args:
+        raw: fields, (nz, rows, 4·nx) float32, contiguous; read again at each call.
+        options: the parameters.
+        volumes: dBI, R3D, O3D; each (nz, rows, nx) float32.
+        maps: (6, rows, nx) float32.
+        backend: as in :func:`process_complex_tile`.
+    """
+    use_numba = backend == "numba" or (backend == "auto" and numba_usable())
+    return (_kernel_work if use_numba else _numpy_work)(raw, options, volumes, maps)
+
+
+def _kernel_work(raw: Any, options: TileOptions, volumes: list[Any], maps: Any) -> RowWork:
     from opticstream.imaging.psoct import kernel
 
     process_rows: Callable[..., None] = kernel.process_rows  # numba's dispatchers have no signature
@@ -158,7 +183,7 @@ def _kernel_work(raw: Any, options: TileOptions, volumes: list[Any], maps: Any) 
     return work
 
 
-def _numpy_work(raw: Any, options: TileOptions, volumes: list[Any], maps: Any) -> Callable[[int, int], None]:
+def _numpy_work(raw: Any, options: TileOptions, volumes: list[Any], maps: Any) -> RowWork:
     def work(start: int, stop: int) -> None:
         made, enface = reference_rows(raw[:, start:stop], options)
         for volume, part in zip(volumes, made, strict=True):

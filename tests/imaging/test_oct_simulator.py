@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from opticstream.core.errors import BadInput
-from opticstream.imaging.nifti import check_complex_tile
+from opticstream.imaging.nifti import check_complex_tile, map_nifti
 from opticstream.imaging.oct_simulator import SimulationSpec, simulate_oct, simulate_tile
+from opticstream.imaging.psoct import SpectralFormat, check_spectral_tile, load_calibration, load_dispersion
 from opticstream.watch.tile_name import TileName
 
 SMALL = SimulationSpec(mosaics=2, batches=2, tiles_per_batch=2, shape=(10, 8, 30), seed=5)
@@ -34,6 +35,32 @@ def test_a_seed_gives_the_same_bytes_and_another_one_others(tmp_path: Path) -> N
     other = simulate_oct(tmp_path / "c", dataclasses.replace(SMALL, seed=6))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
     assert all(a.read_bytes() != b.read_bytes() for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["spectral", "spectral_12bit", "complex_with_spectral"])
+def test_spectra_come_with_what_their_reconstruction_needs(tmp_path: Path, kind: str) -> None:
+    spec = dataclasses.replace(SMALL, mosaics=1, batches=1, kind=kind)
+    files = simulate_oct(tmp_path / "a", spec)
+    kinds = [TileName.parse(path.name) for path in files]
+    wanted = ["complex", "spectral"] if kind == "complex_with_spectral" else ["spectral"]
+    assert [(name.tile, name.kind) for name in kinds if name] == [(tile, k) for tile in (1, 2) for k in wanted]
+    samples = 2 * (30 + 24)
+    for path in files:
+        if "_spectral_" in path.name:
+            packing = spec.spectral_packing if kind == "spectral_12bit" else None
+            info = check_spectral_tile(path, SpectralFormat("aline_fastest", samples, packing, (10, 8)))
+            assert (info.alines, info.blines) == (10, 8)
+    again = simulate_oct(tmp_path / "b", spec)
+    assert [path.read_bytes() for path in files] == [path.read_bytes() for path in again]
+    assert load_calibration(tmp_path / "a" / "calibration.mat", samples).slope[0] > 0
+    assert len(load_dispersion(tmp_path / "a" / "dispersion.dat")) == samples
+
+
+def test_both_layouts_hold_the_same_spectra(tmp_path: Path) -> None:
+    spec = dataclasses.replace(SMALL, mosaics=1, batches=1, tiles_per_batch=1, kind="spectral")
+    (a,) = simulate_oct(tmp_path / "a", spec)
+    (s,) = simulate_oct(tmp_path / "s", dataclasses.replace(spec, spectral_layout="sample_fastest"))
+    assert np.array_equal(map_nifti(a), map_nifti(s).transpose(0, 1, 3, 2))
 
 
 def test_neighbours_show_the_same_tissue() -> None:

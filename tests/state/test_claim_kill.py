@@ -1,20 +1,25 @@
-"""Claim, token, commit under SIGKILL and under sleeps past the lease, with an empty body."""
+"""Claim, token, commit under SIGKILL, sleeps past the lease and a store that restarts, with an empty body."""
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from opticstream.core.oct_layout import batch_id
 from opticstream.core.scan_config import OCTAcquisition, PSOCTScanConfig
 from opticstream.core.settings import Settings, load_settings
-from opticstream.state import OCT_TREE, open_database, setup_project
+from opticstream.state import OCT_TREE, Database, open_database, setup_project
+from opticstream.state.tables import claims
 from support.claims_audit import committed_tokens, statuses
 from support.kills import a_holder, campaign_chance, sleep_past_lease
+from support.postgres import Cluster, temporary_cluster
 
 WORKER = Path(__file__).with_name("claim_worker.py")
 HOSTS = ("alpha", "alpha", "beta")
@@ -32,13 +37,48 @@ def _start(host: str, out: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, str(WORKER), str(out)], env=environment)
 
 
-def _campaign(chance: random.Random, points: int, out: Path, settings: Settings) -> None:
+class Workers:
+    """Processes that work on one project, and the blows they get."""
+
+    def __init__(self, database: Database, out: Path, chance: random.Random) -> None:
+        self._database, self._out, self._chance = database, out, chance
+        self.all = [_start(host, out) for host in HOSTS]
+
+    def wait_for_all(self) -> None:
+        """Wait until each has worked: one that starts while the store is away ends with an error."""
+        deadline = time.monotonic() + 30
+        while True:
+            with self._database.peek() as connection:
+                seen = set(connection.execute(select(claims.c.pid)).scalars())
+            if seen >= {process.pid for process in self.all}:
+                return
+            assert time.monotonic() < deadline, "a worker never worked"
+            time.sleep(0.02)
+
+    def kill_or_stop(self, point: int) -> None:
+        """Kill a holder, or let it sleep past its lease and wake up to find a successor."""
+        victim = a_holder(self._database, self.all, self._chance)
+        if point % 2:
+            self.all[victim].kill()
+            self.all[victim].wait()
+            self.all[victim] = _start(HOSTS[victim], self._out)
+        else:
+            sleep_past_lease(self.all[victim].pid, LEASE_S, self._chance)
+
+
+def _campaign(
+    chance: random.Random,
+    points: int,
+    out: Path,
+    settings: Settings,
+    blow: Callable[[Workers, int], object] = Workers.kill_or_stop,
+) -> None:
     out.mkdir()
     acquisition = OCTAcquisition(grid_size_x_normal=BATCHES, grid_size_x_tilted=BATCHES)
     config = PSOCTScanConfig(project_name="kill", project_base_path=out, acquisition=acquisition)
     with open_database(settings) as database:
         state = setup_project(database, OCT_TREE, "kill", config)
-        workers = [_start(host, out) for host in HOSTS]
+        workers = Workers(database, out, chance)
         mosaics = points // 2
         pending = [batch_id("kill", mosaic, batch, 2) for mosaic in range(1, mosaics + 1) for batch in range(1, 41)]
         total = len(pending)
@@ -47,21 +87,15 @@ def _campaign(chance: random.Random, points: int, out: Path, settings: Settings)
                 for _ in range(min(len(pending), -(-total // points))):
                     state.register_ready(pending.pop(), fingerprint="f", source={}, dispatch="run")
                 time.sleep(chance.uniform(0.05, 0.9))
-                victim = a_holder(database, workers, chance)
-                if point % 2:
-                    workers[victim].kill()
-                    workers[victim].wait()
-                    workers[victim] = _start(HOSTS[victim], out)
-                else:  # a worker that sleeps past its lease, and wakes up to find a successor
-                    sleep_past_lease(workers[victim].pid, LEASE_S, chance)
+                blow(workers, point)
             deadline = time.monotonic() + 60 + 0.15 * total
             while statuses(database).get("completed", 0) < total:
                 assert time.monotonic() < deadline, statuses(database)
                 time.sleep(0.05)
         finally:
             (out / "stop").touch()
-            codes = [worker.wait(20) for worker in workers]
-        assert codes == [0] * len(workers), "a worker met something else than a lost claim"
+            codes = [worker.wait(20) for worker in workers.all]
+        assert codes == [0] * len(HOSTS), "a worker met something else than a lost claim"
         tokens = committed_tokens(database)
         assert len(tokens) == total
         for unit, token in tokens.items():
@@ -74,11 +108,40 @@ def _campaign(chance: random.Random, points: int, out: Path, settings: Settings)
 
 
 @pytest.mark.slow
-def test_kills_and_sleeps_lose_nothing(tmp_path: Path, home: Path) -> None:
+def test_kills_and_sleeps_lose_nothing(tmp_path: Path, back_end: str) -> None:
     _campaign(campaign_chance(), 12, tmp_path / "out", load_settings())
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(1800)
-def test_two_hundred_kills(tmp_path: Path, home: Path) -> None:
+def test_two_hundred_kills(tmp_path: Path, back_end: str) -> None:
     _campaign(campaign_chance(), 200, tmp_path / "out", load_settings())
+
+
+def _restart(workers: Workers, cluster: Cluster, chance: random.Random, point: int) -> None:
+    workers.wait_for_all()
+    cluster.stop(signal.SIGQUIT if point % 2 else signal.SIGINT)  # every other time it crashes
+    time.sleep(chance.uniform(0, 1))
+    cluster.start()
+
+
+def _restarts(points: int, binaries: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = campaign_chance()
+    with temporary_cluster(binaries, durable=True) as cluster:
+        monkeypatch.setenv("OPTICSTREAM_STATE_URL", cluster.url(cluster.create_database()))
+        _campaign(
+            chance, points, out, load_settings(), lambda workers, point: _restart(workers, cluster, chance, point)
+        )
+
+
+@pytest.mark.slow
+def test_a_store_that_restarts_and_crashes_loses_nothing(
+    tmp_path: Path, home: Path, postgres_binaries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _restarts(4, postgres_binaries, tmp_path / "out", monkeypatch)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1800)
+def test_forty_restarts(tmp_path: Path, home: Path, postgres_binaries: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _restarts(40, postgres_binaries, tmp_path / "out", monkeypatch)

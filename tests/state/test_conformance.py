@@ -37,8 +37,7 @@ def announced(database: Database) -> list[tuple[str, str]]:
 
 
 def as_host(name: str, database: Database) -> Database:
-    settings = load_settings(host_name=name, lease_s=1.0, retry_backoff_s=(0.0,))
-    return open_database(settings, database.engine.url.render_as_string(hide_password=False))
+    return open_database(load_settings(host_name=name, lease_s=1.0, retry_backoff_s=(0.0,)))
 
 
 # --- peek, read, open
@@ -319,7 +318,7 @@ def test_a_batch_that_kills_its_workers_is_failed_after_three(state: ProjectStat
 
 def test_after_a_death_the_next_attempt_waits(state: ProjectState, first: BatchId, database: Database) -> None:
     settings = load_settings(retry_backoff_s=(0.0, 30.0, 300.0))
-    with open_database(settings, database.engine.url.render_as_string(hide_password=False)) as patient:
+    with open_database(settings) as patient:
         there = ProjectState(patient, OCT_TREE, "brain")
         ready(there, first)
         there.claim(first, "process", owner="t")
