@@ -1,152 +1,21 @@
 """Event mode end to end: watchers announce, a served deployment processes, whatever dies on the way."""
 
 import contextlib
-import os
 import random
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 import pytest
 from sqlalchemy import select
 
-from opticstream.core.settings import load_settings
-from opticstream.deployments.server import api_healthy, start_server, stop_server
 from opticstream.state import open_database
-from opticstream.state.outbox import count_events
-from opticstream.state.tables import claims, outbox
-from support.claims_audit import statuses
-from support.command import command_environment, command_line, run_command
+from opticstream.state.tables import claims
+from support.command import run_command
 from support.kills import campaign_chance, holding_pids, sleep_past_lease
-from support.oct_folder import set_up, small_config, write_batch
-from support.products_audit import check_products
+from support.site import LEASE_S, Site
 
 pytestmark = pytest.mark.slow
-LEASE_S = 2.0
-
-
-class Site:
-    """A lab in event mode: its own server, watchers and workers, each on a host of its own."""
-
-    def __init__(self, home: Path, mosaics: int, batches: int) -> None:
-        self.folder, self.base = home.parent / "tiles", home.parent / "products"
-        self.folder.mkdir()
-        self.settings = load_settings(
-            home=home, server_port=0, lease_s=LEASE_S, reconcile_after_s=3, retry_backoff_s=(0.0,), max_attempts=1000
-        )
-        set_up(self.settings, small_config(self.base, batches=batches))
-        self.environment = command_environment(
-            home,
-            OPTICSTREAM_LEASE_S=str(LEASE_S),
-            OPTICSTREAM_RECONCILE_AFTER_S="3",
-            OPTICSTREAM_RETRY_BACKOFF_S="[0]",
-            OPTICSTREAM_MAX_ATTEMPTS="1000",
-        )
-        self.total = mosaics * batches
-        self.pending = [(mosaic, batch) for batch in range(1, batches + 1) for mosaic in range(1, mosaics + 1)]
-        self.log = (home.parent / "log.txt").open("wb")
-        self.url = ""
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.commands: list[tuple[Any, ...]] = []
-
-    def server(self) -> None:
-        self.url = start_server(self.settings).url
-
-    def kill_server(self, number: int) -> None:
-        info = start_server(self.settings)  # the record of the running one
-        os.kill(info.pid, number)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(info.pid, 0)
-        deadline = time.monotonic() + 30
-        while api_healthy(self.url):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    def start(self, *arguments: Any) -> None:
-        self.commands.append(arguments)
-        self.processes.append(self._spawn(len(self.commands) - 1))
-
-    def _spawn(self, index: int) -> subprocess.Popen[bytes]:
-        environment = self.environment | {"OPTICSTREAM_HOST_NAME": f"host-{index}"}
-        command = command_line(*self.commands[index])
-        return subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log, start_new_session=True)
-
-    def kill(self, index: int) -> None:
-        """Kill a process with everything it started, as a computer that loses power does."""
-        os.killpg(self.processes[index].pid, signal.SIGKILL)
-        self.processes[index].wait()
-        self.processes[index] = self._spawn(index)
-
-    def arrive(self, number: int) -> None:
-        for _ in range(min(number, len(self.pending))):
-            write_batch(self.folder, *self.pending.pop(0))
-
-    def watch(self) -> None:
-        options = ("--no-direct", "--stability-seconds", "0.3", "--poll-interval", "0.2")
-        self.start("oct", "watch", "brain", self.folder, *options)
-
-    def await_all(self, total: int, patience_s: float) -> None:
-        deadline = time.monotonic() + patience_s
-        with open_database(self.settings) as database:
-            while (found := statuses(database)) != {"completed": total}:
-                assert time.monotonic() < deadline, f"{found}\n{Path(self.log.name).read_text()[-4000:]}"
-                time.sleep(0.2)
-            while (counts := count_events(database)).settled < counts.waiting + counts.sent + counts.settled:
-                assert time.monotonic() < deadline + 90, counts
-                time.sleep(0.2)
-
-    def end(self) -> None:
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        stop_server(self.settings)
-        self.log.close()
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """Return the events of a name that the API has."""
-        body: dict[str, Any] = {"filter": {"event": {"name": [name]}}, "limit": 50}
-        answer = httpx.post(f"{self.url}/events/filter", json=body, timeout=30).raise_for_status().json()
-        found: list[dict[str, Any]] = answer["events"]
-        while answer["next_page"]:
-            answer = httpx.get(answer["next_page"], timeout=30).raise_for_status().json()
-            found += answer["events"]
-        return found
-
-    def runs(self) -> list[dict[str, Any]]:
-        body = {"flows": {"name": {"any_": ["process_tile_batch_event_flow"]}}, "limit": 200}
-        found: list[dict[str, Any]] = httpx.post(f"{self.url}/flow_runs/filter", json=body, timeout=30).json()
-        return found
-
-    def check(self, total: int) -> None:
-        """Nothing lost, nothing doubled, every event stored once, no trigger failed."""
-        with open_database(self.settings) as database:
-            check_products(database, self.base, total)
-            with database.peek() as connection:
-                rows = connection.execute(select(outbox.c.event, outbox.c.event_id)).all()
-        for name in {row.event for row in rows}:
-            stored = [event["id"] for event in self.events(name)]
-            assert sorted(stored) == sorted(row.event_id for row in rows if row.event == name)
-        assert self.events("prefect.automation.action.failed") == []
-
-
-@pytest.fixture
-def site(home: Path) -> Iterator[Site]:
-    home.mkdir()
-    made = Site(home, 2, 12)
-    try:
-        yield made
-    finally:
-        made.end()
 
 
 def test_one_event_one_run_and_the_server_may_come_late(site: Site) -> None:

@@ -3,8 +3,9 @@
 import os
 import random
 import time
-from collections.abc import Sequence
-from subprocess import Popen
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from subprocess import Popen, TimeoutExpired
 
 import psutil
 from sqlalchemy import select
@@ -43,3 +44,17 @@ def sleep_past_lease(pid: int, lease_s: float, chance: random.Random) -> None:
     sleeper.suspend()
     time.sleep(lease_s * chance.uniform(1.2, 2))
     sleeper.resume()
+
+
+@contextmanager
+def ended(process: Popen[bytes], grace_s: float = 30) -> Iterator[None]:
+    """Terminate a process when the body ends, and kill it when it does not listen."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(grace_s)
+        except TimeoutExpired:
+            process.kill()
+            process.wait()
