@@ -8,11 +8,22 @@ import pytest
 from support.site import Site
 
 
-@pytest.fixture
-def site(home: Path) -> Iterator[Site]:
+def _site(home: Path, batches: int) -> Iterator[Site]:
     home.mkdir()
-    made = Site(home, 2, 12)
+    made = Site(home, 2, batches)
     try:
         yield made
     finally:
         made.end()
+
+
+@pytest.fixture
+def site(home: Path) -> Iterator[Site]:
+    """Return a lab whose project has 24 batches."""
+    yield from _site(home, 12)
+
+
+@pytest.fixture
+def large_site(home: Path) -> Iterator[Site]:
+    """Return a lab whose project has 100 batches."""
+    yield from _site(home, 50)

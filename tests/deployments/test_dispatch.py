@@ -4,6 +4,7 @@ import contextlib
 import random
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,9 +16,8 @@ from support.command import run_command
 from support.kills import campaign_chance, holding_pids, sleep_past_lease
 from support.site import LEASE_S, Site
 
-pytestmark = pytest.mark.slow
 
-
+@pytest.mark.slow
 def test_one_event_one_run_and_the_server_may_come_late(site: Site) -> None:
     """Watched while no server is there; then served: every batch is processed by one run of its own name."""
     site.arrive(4)
@@ -63,6 +63,53 @@ def _campaign(chance: random.Random, points: int, site: Site) -> None:
     site.check(total)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_blows_lose_and_double_nothing(site: Site) -> None:
     _campaign(campaign_chance(), 12, site)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(5400)
+def test_two_hundred_blows(large_site: Site) -> None:
+    _campaign(campaign_chance(), 200, large_site)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(900)
+def test_the_server_is_away_for_two_minutes(site: Site) -> None:
+    """Batches arrive all the while; the watcher and the worker are the same processes before and after."""
+    site.server()
+    site.start("oct", "serve", "brain", "--limit", "2")
+    site.watch()
+    site.arrive(2)
+    site.await_all(2, 90)
+    site.kill_server(signal.SIGKILL)
+    began = time.monotonic()
+    while time.monotonic() - began < 120:
+        site.arrive(1)
+        time.sleep(8)
+    site.server()
+    site.arrive(len(site.pending))
+    site.await_all(site.total, 300)
+    assert all(process.poll() is None for process in site.processes)
+    site.check(site.total)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
+def test_three_hundred_batches_at_once(home: Path) -> None:
+    home.mkdir()
+    site = Site(home, 2, 150)
+    try:
+        site.server()
+        site.start("oct", "serve", "brain", "--limit", "2")
+        site.arrive(300)
+        site.watch()
+        site.await_all(300, 3000)
+        site.check(300)
+        with open_database(site.settings) as database, database.peek() as connection:
+            taken = len(connection.execute(select(claims)).all())
+        print(f"{len(site.runs())} runs for {taken} claims")
+    finally:
+        site.end()

@@ -117,9 +117,15 @@ class Site:
         return found
 
     def runs(self) -> list[dict[str, Any]]:
-        body = {"flows": {"name": {"any_": ["process_tile_batch_event_flow"]}}, "limit": 200}
-        found: list[dict[str, Any]] = httpx.post(f"{self.url}/flow_runs/filter", json=body, timeout=30).json()
-        return found
+        """Return the runs of the batch deployment."""
+        found: list[dict[str, Any]] = []
+        while True:
+            flows = {"name": {"any_": ["process_tile_batch_event_flow"]}}
+            body = {"flows": flows, "limit": 200, "offset": len(found)}
+            page = httpx.post(f"{self.url}/flow_runs/filter", json=body, timeout=30).raise_for_status().json()
+            found += page
+            if len(page) < 200:
+                return found
 
     def check(self, total: int) -> None:
         """Nothing lost, nothing doubled, every event stored once, no trigger failed."""
