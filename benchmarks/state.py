@@ -1,7 +1,9 @@
-"""What the project state costs at 100, 10,000 and 1,000,000 batches on SQLite, and under eight processes.
+"""What the project state costs at 100, 10,000 and 1,000,000 batches, and under eight processes.
 
-Run as ``python benchmarks/state.py [--small]``. Each operation is measured right beside the plain way: the statements
-it cannot do without, by the ``sqlite3`` module on the same file with the same journal and synchronous settings.
+Run as ``python benchmarks/state.py [--small]``. On SQLite; and, up to 10,000 batches, on PostgreSQL where its server is
+installed: one of its own on this computer, so that no network is measured. Each operation is measured right beside the
+plain way: the statements it cannot do without, by the ``sqlite3`` module on the same file with the same journal and
+synchronous settings, or by ``psycopg`` on the same database.
 Targets at every size: median peek below 1 ms, median open below 10 ms; one that is missed is told on standard error.
 Ends with exit code 1 when a batch is lost or committed twice. ``TMPDIR`` says which disk is measured.
 """
@@ -24,6 +26,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from _emit import emit as result
 from sqlalchemy import Connection, Table, insert, select
 
@@ -41,26 +44,43 @@ _BATCHES_PER_MOSAIC, _MOSAICS_PER_SLICE = 50, 2
 _ROWS_PER_COMMIT = 10_000
 _PROCESSES = 8
 _RUN_S = 900
+_LARGEST_ON_POSTGRESQL = 10_000
 _TARGETS_MS = {"peek": 1.0, "open, set a milestone": 10.0}
 
 Work = Callable[[BatchId], object]
 
 
 def main(sizes: list[int], rounds: int, contended: int) -> None:
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+    from support.postgres import find_binaries, temporary_cluster
+
+    measure_store("", lambda: None, sizes, rounds, contended)
+    binaries = find_binaries()
+    if binaries is None:
+        print("not measured: PostgreSQL, which is not installed here", file=sys.stderr)
+        return
+    with temporary_cluster(binaries, durable=True) as cluster:
+        smaller = [batches for batches in sizes if batches <= _LARGEST_ON_POSTGRESQL]
+        measure_store(", PostgreSQL", lambda: cluster.url(cluster.create_database()), smaller, rounds, contended)
+
+
+def measure_store(
+    suffix: str, new_url: Callable[[], str | None], sizes: list[int], rounds: int, contended: int
+) -> None:
     for batches in sizes:
-        with fresh_project() as (database, state):
+        with fresh_project(new_url()) as (database, state):
             fill(state, batches)
             check_fill(state, batches)
-            measure(database, state, batches, rounds)
-    contend(contended)
+            measure(database, state, batches, rounds, suffix)
+    contend(contended, new_url, suffix)
 
 
 @contextmanager
-def fresh_project() -> Iterator[tuple[Database, ProjectState]]:
+def fresh_project(url: str | None) -> Iterator[tuple[Database, ProjectState]]:
     with tempfile.TemporaryDirectory(prefix="opticstream-bench-") as name:
         grid = OCTAcquisition(grid_size_x_normal=_BATCHES_PER_MOSAIC, grid_size_x_tilted=_BATCHES_PER_MOSAIC)
         config = PSOCTScanConfig(project_name="bench", project_base_path=Path("products"), acquisition=grid)
-        with open_database(load_settings(home=Path(name), state_url=None)) as database:
+        with open_database(load_settings(home=Path(name), state_url=url)) as database:
             yield database, setup_project(database, OCT_TREE, "bench", config)
 
 
@@ -137,6 +157,12 @@ def fill(state: ProjectState, batches: int) -> None:
         with state.database.write("fill") as connection:
             for copies in found:
                 copies.insert(connection)
+    if not state.database.is_sqlite:  # the copies brought their own numbers, and the server would look at them later
+        with state.database.peek() as connection:
+            for table, column in (("unit", "id"), ("claim", "token")):
+                last = f"select setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) from {table}"
+                connection.exec_driver_sql(last)
+            connection.exec_driver_sql("analyze")
     if hasattr(os, "sync"):
         os.sync()  # the next commits would wait for what the fill left to the disk
 
@@ -160,7 +186,7 @@ def check_fill(state: ProjectState, batches: int) -> None:
 # --- the operations
 
 
-def measure(database: Database, state: ProjectState, batches: int, rounds: int) -> None:
+def measure(database: Database, state: ProjectState, batches: int, rounds: int, suffix: str) -> None:
     chance = random.Random(0)
     some = [ident_of(chance.randrange(batches)) for _ in range(rounds + 1)]
     ready = [ident_of(n) for n in chance.sample(range(1, batches, 2), min(rounds + 1, batches // 2))]
@@ -169,22 +195,23 @@ def measure(database: Database, state: ProjectState, batches: int, rounds: int) 
         with state.open(ident) as unit:
             unit.set_milestone("uploaded")
 
-    with closing(plain_connection(database)) as plain:
+    with closing(Plain(database)) as plain:
         select_one, select_two = partial(plain_select, plain), partial(plain_read, plain)
         update_one, update_two = partial(plain_update, plain, 1), partial(plain_update, plain, 2)
-        compared = partial(compare, f"{batches} batches")
-        compared("peek", state.peek, select_one, "SELECT by sqlite3", some)
-        compared("read", state.read, select_two, "SELECT of the row and of its children's counts by sqlite3", some)
+        compared = partial(compare, f"{batches} batches{suffix}")
+        two = f"SELECT of the row and of its children's counts by {plain.name}"
+        compared("peek", state.peek, select_one, f"SELECT by {plain.name}", some)
+        compared("read", state.read, select_two, two, some)
         compared(
             "read of a mosaic",
             lambda ident: state.read(ident.parent),
             lambda ident: select_two(ident.parent),
-            "SELECT of the row and of its children's counts by sqlite3",
+            two,
             some,
         )
-        compared("open, set a milestone", open_one, update_one, "UPDATE by sqlite3", some)
+        compared("open, set a milestone", open_one, update_one, f"UPDATE by {plain.name}", some)
         work = partial(claim_and_commit, state, "bench")
-        compared("claim and commit", work, update_two, "two UPDATEs, each committed, by sqlite3", ready)
+        compared("claim and commit", work, update_two, f"two UPDATEs, each committed, by {plain.name}", ready)
     for ident in ready:
         view = state.peek(ident)
         assert view is not None and view.completed and view.milestones["enface_processed"], ident
@@ -207,7 +234,30 @@ def compare(case: str, name: str, own: Work, plain: Work, against: str, idents: 
         print(f"target missed: {case}: {name}: {median:.2f} ms, not below {_TARGETS_MS[name]} ms", file=sys.stderr)
 
 
-def plain_connection(database: Database) -> sqlite3.Connection:
+class Plain:
+    """The driver alone, on the same store under the same settings."""
+
+    def __init__(self, database: Database) -> None:
+        self.name = "sqlite3" if database.is_sqlite else "psycopg"
+        self._connection = plain_sqlite(database) if database.is_sqlite else plain_postgresql(database)
+
+    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
+        """Execute a statement written for SQLite."""
+        if self.name == "psycopg":
+            statement = statement.replace("?", "%s").replace(" immediate", "")
+        return self._connection.execute(statement, values)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def plain_postgresql(database: Database) -> Any:
+    url = database.engine.url
+    return psycopg.connect(dbname=url.database, user=url.username, **url.query, autocommit=True)  # type: ignore[arg-type]
+
+
+def plain_sqlite(database: Database) -> Any:
     connection = sqlite3.connect(str(database.engine.url.database), isolation_level=None, timeout=30)
     with database.peek() as ours:
         for pragma in ("journal_mode", "synchronous", "foreign_keys"):
@@ -220,12 +270,12 @@ def plain_connection(database: Database) -> sqlite3.Connection:
 _KEY = "project_id = 1 and level = ? and n1 = ? and n2 = ? and n3 = ?"
 
 
-def plain_select(connection: sqlite3.Connection, ident: Any) -> Any:
+def plain_select(connection: Plain, ident: Any) -> Any:
     n1, n2, n3 = (*ident.numbers, 0, 0)[:3]
     return connection.execute(f"select * from unit where {_KEY}", (ident.level, n1, n2, n3)).fetchone()
 
 
-def plain_read(connection: sqlite3.Connection, ident: Any) -> None:
+def plain_read(connection: Plain, ident: Any) -> None:
     connection.execute("begin")
     row = plain_select(connection, ident)
     children = "select status, count(*) from unit where parent_id = ? group by status"
@@ -233,7 +283,7 @@ def plain_read(connection: sqlite3.Connection, ident: Any) -> None:
     connection.execute("commit")
 
 
-def plain_update(connection: sqlite3.Connection, times: int, ident: BatchId) -> None:
+def plain_update(connection: Plain, times: int, ident: BatchId) -> None:
     for _ in range(times):
         connection.execute("begin immediate")
         statement = f"update unit set updated_at = updated_at + 0.001 where {_KEY}"
@@ -244,28 +294,29 @@ def plain_update(connection: sqlite3.Connection, times: int, ident: BatchId) -> 
 # --- eight processes
 
 
-def contend(batches: int) -> None:
+def contend(batches: int, new_url: Callable[[], str | None], suffix: str) -> None:
     """Let eight processes claim and commit every batch of one project, each trying all of them in its own order."""
-    plain, _ = run_workers("plain", batches)
-    rate, worst = run_workers("claims", batches)
-    case = f"{batches} batches, {_PROCESSES} processes"
-    against = "compare-and-set UPDATE and UPDATE, each committed, by sqlite3"
+    plain, _ = run_workers("plain", batches, new_url())
+    rate, worst = run_workers("claims", batches, new_url())
+    case = f"{batches} batches, {_PROCESSES} processes{suffix}"
+    against = f"compare-and-set UPDATE and UPDATE, each committed, by {'psycopg' if suffix else 'sqlite3'}"
     emit(case, "claims and commits a second", round(rate, 1), "1/s", ratio=rate / plain, against=against)
     emit(case, "claims tried a second, most refused", round(rate * _PROCESSES, 1), "1/s")
     emit(case, "longest wait for a claim or a refusal, and the commit", round(worst * 1e3, 1), "ms")
 
 
-def run_workers(kind: str, batches: int) -> tuple[float, float]:
+def run_workers(kind: str, batches: int, url: str | None) -> tuple[float, float]:
     """Return the batches committed a second, and the longest that one of them took.
 
     Raises:
         SystemExit: a batch was lost or committed twice.
     """
-    with fresh_project() as (database, state):
+    with fresh_project(url) as (database, state):
         for number in range(batches):
             register(state, number)
         command = [sys.executable, __file__, f"--worker={kind}", str(database.settings.home), str(batches)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        environment = os.environ | {"OPTICSTREAM_STATE_URL": url or ""}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
         workers = [subprocess.Popen([*command, str(seed)], **pipes) for seed in range(_PROCESSES)]  # type: ignore[call-overload]
         try:
             for worker in workers:
@@ -288,7 +339,6 @@ def run_workers(kind: str, batches: int) -> tuple[float, float]:
 
 def audit(database: Database, state: ProjectState, kind: str, batches: int, told: list[dict[str, Any]]) -> None:
     """Hold what the workers were told against what the store says, with the audit that the campaigns of kills use."""
-    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
     from support.claims_audit import committed_tokens
 
     expected = {str(ident_of(number)) for number in range(batches)}
@@ -310,7 +360,7 @@ def worker(kind: str, settings: Settings, batches: int, seed: int) -> None:
     order = list(range(batches))
     random.Random(seed).shuffle(order)
     committed, worst = {}, 0.0
-    with open_database(settings) as database, closing(plain_connection(database)) as plain:
+    with open_database(settings) as database, closing(Plain(database)) as plain:
         state = ProjectState(database, OCT_TREE, "bench")
         work = partial(claim_and_commit, state, str(seed)) if kind == "claims" else partial(plain_claim, plain)
         print("ready", flush=True)
@@ -325,7 +375,7 @@ def worker(kind: str, settings: Settings, batches: int, seed: int) -> None:
     print(json.dumps({"began": began, "ended": ended, "worst": worst, "committed": committed}))
 
 
-def plain_claim(connection: sqlite3.Connection, ident: BatchId) -> int:
+def plain_claim(connection: Plain, ident: BatchId) -> int:
     for before, after in (("ready", "running"), ("running", "completed")):
         connection.execute("begin immediate")
         statement = f"update unit set status = ? where {_KEY} and status = ?"
@@ -338,7 +388,7 @@ def plain_claim(connection: sqlite3.Connection, ident: BatchId) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1].startswith("--worker="):
-        settings = load_settings(home=Path(sys.argv[2]), state_url=None)
+        settings = load_settings(home=Path(sys.argv[2]))
         worker(sys.argv[1].removeprefix("--worker="), settings, int(sys.argv[3]), int(sys.argv[4]))
     elif "--small" in sys.argv[1:]:
         main([100, 10_000], rounds=200, contended=100)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from opticstream.core.errors import StoreUnavailable
 from opticstream.core.process_identity import ProcessIdentity, is_alive
+from opticstream.core.text import storable
 from opticstream.state.database import Database, db_now
 from opticstream.state.store import ProjectState
 from opticstream.state.tables import watchers
@@ -29,7 +30,7 @@ class WatcherPresence:
         with state.database.write("watcher start") as connection:
             statement = insert(watchers).values(
                 project_id=state.row.id,
-                folder=folder,
+                folder=storable(folder),
                 host=identity.host,
                 pid=identity.pid,
                 birth=identity.birth,

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opticstream.core.errors import BadFile
+from opticstream.imaging.psoct.mat_file import read_mat_numbers
 
 Vector = NDArray[np.float64]
+
+_MOST_PHASES = 1 << 20
+"""Far more than a spectrometer has pixels; a longer file is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +44,22 @@ def load_calibration(path: Path, samples: int) -> Calibration:
     Raises:
         BadFile: it cannot be read, lacks a variable, or describes no spectrometer.
     """
-    content = _read_mat(path)
-    positions, wavelengths = _variable(path, content, "mu"), _variable(path, content, "wave_prime").ravel()
+    action = "Check processing.calibration_file (--calibration-file)."
+    content = read_mat_numbers(path, ("mu", "wave_prime"), action=action)
+    positions, wavelengths = content["mu"], content["wave_prime"].ravel()
     if positions.ndim != 2 or positions.shape != (len(wavelengths), 2) or len(wavelengths) < 2:
         raise BadFile(
             str(path),
             found=f"mu of shape {positions.shape} and {len(wavelengths)} values in wave_prime",
             expected="mu (N, 2) and N wavelengths, N at least 2",
         )
-    if min(*np.ptp(positions, axis=0), np.ptp(wavelengths)) <= 0:
+    if len(set(wavelengths)) < 2 or any(len(set(column)) < 2 for column in positions.T):
         raise BadFile(str(path), found="positions or wavelengths that are all the same", expected="a line to fit")
-    lines = [_line(positions[:, channel], wavelengths) for channel in range(2)]
+    with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are told below
+        lines = [_line(positions[:, channel], wavelengths) for channel in range(2)]
     ends = [sorted((slope + start, slope * samples + start)) for slope, start in lines]
     shortest, longest = max(end[0] for end in ends), min(end[1] for end in ends)
-    if min(end[0] for end in ends) <= 0 or shortest >= longest or lines[0][0] * lines[1][0] <= 0:
+    if not (min(end[0] for end in ends) > 0 and shortest < longest and lines[0][0] * lines[1][0] > 0):
         found = " and ".join(f"{slope + start:.6g} to {slope * samples + start:.6g}" for slope, start in lines)
         raise BadFile(
             str(path),
@@ -72,39 +77,6 @@ def _line(positions: Vector, wavelengths: Vector) -> tuple[float, float]:
     return slope, float(wavelengths.mean() - slope * positions.mean())
 
 
-def _read_mat(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    expected = "a MATLAB file with mu and wave_prime"
-    try:
-        with path.open("rb") as handle:
-            content: dict[str, Any] = loadmat(handle, variable_names=["mu", "wave_prime"])
-    except OSError as error:
-        raise BadFile(
-            str(path),
-            found=error.strerror or str(error),
-            expected=expected,
-            action="Check processing.calibration_file (--calibration-file).",
-        ) from None
-    except NotImplementedError:
-        raise BadFile(
-            str(path), found="a MATLAB 7.3 file", expected=expected, action="Save it with `save -v7` in MATLAB."
-        ) from None
-    except (MatReadError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError, OverflowError) as error:
-        raise BadFile(str(path), found=f"no MATLAB file that can be read ({error})", expected=expected) from None
-    return content
-
-
-def _variable(path: Path, content: dict[str, Any], name: str) -> Vector:
-    value = content.get(name)
-    if value is None:
-        raise BadFile(str(path), found=f"no variable {name}", expected="mu (N, 2) and wave_prime (N)")
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
-        raise BadFile(str(path), found=f"{name} that holds something else", expected="finite real numbers")
-    return np.asarray(value, np.float64)
-
-
 def load_dispersion(path: Path) -> Vector:
     """Read the phases that compensate dispersion: little-endian float64, radians, evenly over the wavenumbers.
 
@@ -112,7 +84,8 @@ def load_dispersion(path: Path) -> Vector:
         BadFile: it cannot be read, or is no such list.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as handle:
+            data = handle.read(8 * _MOST_PHASES + 1)
     except OSError as error:
         raise BadFile(
             str(path),
@@ -123,6 +96,8 @@ def load_dispersion(path: Path) -> Vector:
     phases = np.frombuffer(data, "<f8") if len(data) % 8 == 0 else np.empty(0)
     if len(phases) < 2 or not np.isfinite(phases).all():
         raise BadFile(
-            str(path), found=f"{len(data)} bytes", expected="two or more finite phases, radians, 8 bytes each (float64)"
+            str(path),
+            found=f"{len(data)} bytes" if len(data) <= 8 * _MOST_PHASES else f"more than {_MOST_PHASES} phases",
+            expected="two or more finite phases, radians, 8 bytes each (float64)",
         )
     return np.asarray(phases, np.float64)

@@ -51,7 +51,7 @@ def test_what_simulate_says_sets_the_project_up(
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        (b"", "calibration.mat: found no MATLAB file"),
+        (b"", "calibration.mat: found no whole MATLAB file"),
         (None, "calibration.mat: found No such file"),
     ],
 )

@@ -1,14 +1,20 @@
 """Calibration and dispersion files: the line is fitted, and every broken file is named."""
 
+import contextlib
+import io
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.io import savemat
 
 from opticstream.core.errors import BadFile
 from opticstream.imaging.psoct import load_calibration, load_dispersion
+from opticstream.imaging.psoct.mat_file import read_mat_numbers
 
 
 def _lines() -> dict[str, Any]:
@@ -79,6 +85,70 @@ def test_a_truncated_matlab_file_is_refused(tmp_path: Path, keep: int) -> None:
         load_calibration(path, 2048)
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_files_of_matlab_and_scipy_are_read(tmp_path: Path, compressed: bool) -> None:
+    """Whole numbers are stored in the smallest type that holds them; other variables are passed over."""
+    path = tmp_path / "c.mat"
+    others = {"note": "text", "set": {"a": 1}, "cells": np.array([1, "b"], object), "z": np.array([1j])}
+    for dtype in ("f8", "f4", "i2", "u4", "i8"):
+        mu = np.array([[100, 103], [2000, 1998], [900, 905]], dtype)
+        wavelengths = np.array([1200, 1400, 1300], dtype)
+        savemat(path, others | {"mu": mu, "wave_prime": wavelengths}, do_compression=compressed)
+        found = read_mat_numbers(path, ("mu", "wave_prime"), action="")
+        assert np.array_equal(found["mu"], mu) and found["wave_prime"].tolist() == [[1200, 1400, 1300]]
+        assert found["mu"].dtype == np.float64
+
+
+def test_big_endian_files_and_small_elements_are_read(tmp_path: Path) -> None:
+    """Built by hand from the format's description; no writer at hand makes them."""
+
+    def element(kind: int, data: bytes) -> bytes:
+        return struct.pack(">II", kind, len(data)) + data.ljust(-(-len(data) // 8) * 8, b"\0")
+
+    name = struct.pack(">HH", 2, 1) + b"mu\0\0"
+    numbers = struct.pack(">4d", 1, 2, 3, 4)
+    array = element(6, struct.pack(">II", 6, 0)) + element(5, struct.pack(">ii", 2, 2)) + name + element(9, numbers)
+    path = tmp_path / "big.mat"
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\x01\x00MI" + element(14, array))
+    assert read_mat_numbers(path, ("mu",), action="")["mu"].tolist() == [[1, 3], [2, 4]]
+
+
+@given(
+    compressed=st.booleans(),
+    changes=st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255)), max_size=6),
+    keep=st.integers(0, 600),
+)
+@settings(max_examples=400, deadline=None)
+def test_damaged_files_are_refused_or_read_but_do_no_harm(
+    tmp_path_factory: pytest.TempPathFactory, compressed: bool, changes: list[tuple[int, int]], keep: int
+) -> None:
+    stream = io.BytesIO()
+    savemat(stream, _lines(), do_compression=compressed)
+    data = bytearray(stream.getvalue())
+    for at, value in changes:
+        data[at % len(data)] = value
+    path = tmp_path_factory.getbasetemp() / "damaged.mat"
+    path.write_bytes(data if keep > 500 else data[:keep])
+    with contextlib.suppress(BadFile):
+        assert np.isfinite(load_calibration(path, 2048).slope).all()
+
+
+def test_an_array_of_impossible_size_is_refused(tmp_path: Path) -> None:
+    """Types and sizes are checked before anything is made of them."""
+    path = tmp_path / "c.mat"
+    savemat(path, _lines())
+    whole = path.read_bytes()
+    at = whole.index(b"\x09\0\0\0\x90\0\0\0")
+    for start, value in (
+        (at, b"\x09\x86"),
+        (at + 4, b"\xff\xff\xff\x7f"),
+        (whole.index(b"\x09\0\0\0\x02"), b"\xff" * 4),
+    ):
+        path.write_bytes(whole[:start] + value + whole[start + len(value) :])
+        with pytest.raises(BadFile, match=r"c\.mat: found no whole MATLAB file"):
+            load_calibration(path, 2048)
+
+
 def test_matlab_7_3_files_say_how_to_save_them(tmp_path: Path) -> None:
     path = tmp_path / "c.mat"
     path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n" + b"\0" * 600)
@@ -101,3 +171,6 @@ def test_dispersion_is_float64(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(BadFile, match=rf"d\.dat: found {len(content)} bytes"):
             load_dispersion(path)
+    path.write_bytes(bytes(8 << 20) + bytes(8))
+    with pytest.raises(BadFile, match=r"d\.dat: found more than 1048576 phases"):
+        load_dispersion(path)

@@ -1,8 +1,6 @@
 """What every store must do: peek, read, open, the gate, claims, parents, outbox. Runs on each back end."""
 
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from opticstream.core.settings import load_settings
 from opticstream.state import OCT_TREE, Database, ProjectState, open_database, setup_project
 from opticstream.state.tables import claims, outbox, stages
 from support.claims_audit import committed_tokens
+from support.parallel import in_parallel
 
 
 def ready(state: ProjectState, ident: BatchId, **options: Any) -> bool:
@@ -164,24 +163,6 @@ def test_force_leaves_a_running_unit_alone(state: ProjectState, first: BatchId) 
     ready(state, first)
     state.claim(first, "process", owner="t")
     assert not ready(state, first, force=True)
-
-
-def in_parallel(count: int, call: Callable[[int], Any]) -> list[Any]:
-    barrier, results = threading.Barrier(count), [None] * count
-
-    def run(index: int) -> None:
-        barrier.wait()
-        try:
-            results[index] = call(index)
-        except StateError as error:
-            results[index] = error
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def test_one_of_many_watchers_registers(state: ProjectState, first: BatchId) -> None:
