@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 EVENT_FLOW = "process_tile_batch_event_flow"
 _IN_FLIGHT = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
 _BEGUN = {StateType.PENDING, StateType.RUNNING, StateType.CANCELLING}
+_ENOUGH = 16
+"""Runs in flight beyond which none is added."""
 _PAGE = 200
 _SILENT_S = 20.0
 """A run that has begun and holds no claim after this long, or a lease if that is longer, is taken for dead."""
@@ -50,7 +52,7 @@ def deployment_name(project: str) -> str:
 
 
 def reconcile_project(state: ProjectState, offers: list[Offer] | None = None) -> Reconciled:
-    """Create runs for stalled units, never more than are missing.
+    """Create runs for stalled units, never more than are missing, and few at a time.
 
     Args:
         state: the project.
@@ -70,13 +72,16 @@ def reconcile_project(state: ProjectState, offers: list[Offer] | None = None) ->
         dead = _silent_runs(state, runs)
         for run in dead:
             client.set_flow_run_state(run.id, Crashed(message="Its process is gone."), force=True)
-        missing = len(offers) - (len(runs) - len(dead))
+        living = len(runs) - len(dead)
+        # Runs take any unit that is ready, so a few are enough to keep workers busy: under a backlog the triggers are
+        # only slow, and a run for each unit that waits would find nothing to do when they catch up.
+        missing = min(len(offers) - living, _ENOUGH - living)
         created = 0
         for offer in offers[: max(0, missing)]:
             created += _create_run(client, deployment, state, offer)
     if created or dead:
         log.info("%s: %d units had no run, %d made; %d dead runs ended", state.name, len(offers), created, len(dead))
-    return Reconciled(len(offers), len(runs) - len(dead), created, len(dead))
+    return Reconciled(len(offers), living, created, len(dead))
 
 
 def _runs_in_flight(client: SyncPrefectClient, deployment: UUID) -> list[FlowRun]:
