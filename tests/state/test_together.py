@@ -12,6 +12,7 @@ from opticstream.core.oct_layout import batch_id
 from opticstream.core.scan_config import PSOCTScanConfig
 from opticstream.core.settings import Settings
 from opticstream.state import OCT_TREE, Database, ProjectState, edit, open_database, setup_project
+from opticstream.state.outbox import count_events, lease_events, mark_sent, settle_events
 from opticstream.state.presence import WatcherPresence
 from opticstream.state.selection import Selection
 from opticstream.state.tables import projects
@@ -89,3 +90,22 @@ def test_retry_of_a_unit_that_was_reset_meanwhile_says_so(
     after_listing(monkeypatch, lambda: edit.reset(state, Selection()))
     (one,) = edit.retry(state)
     assert (one.before, one.refused) == ("absent", "there is no such batch")
+
+
+def test_relays_at_once_never_take_the_same_event(state: ProjectState, settings: Settings) -> None:
+    for number in range(40):
+        ident = batch_id("brain", 1 + number // 2, 1 + number % 2, 2)
+        state.register_ready(ident, fingerprint="f", source={}, dispatch="event")
+
+    def relay(_: int) -> list[int]:
+        taken: list[int] = []
+        with open_database(settings) as own:
+            while count_events(own).waiting:
+                leased = lease_events(own, 60, limit=5)
+                mark_sent(own, [event.id for event in leased], 60)
+                settle_events(own, [event.id for event in leased])
+                taken += [event.id for event in leased]
+        return taken
+
+    taken = [event for found in in_parallel(4, relay) for event in found]
+    assert len(taken) == len(set(taken)) == count_events(state.database).settled == 40
