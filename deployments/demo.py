@@ -44,6 +44,7 @@ class DemoResult:
     seconds: dict[str, float]
     """Batch → seconds its flow took."""
     failed: int
+    """Batches that were not completed."""
     state: dict[str, object] = field(default_factory=dict)
 
 
@@ -53,7 +54,7 @@ class _Follow:
     def __init__(self, state: ProjectState, view: WatchProgress, total: int) -> None:
         self._state, self._view, self._total = state, view, total
         self.seconds: dict[str, float] = {}
-        self.failed = 0
+        self.completed = 0
         self.done = threading.Event()
         self._begun: set[str] = set()
 
@@ -74,7 +75,7 @@ class _Follow:
             begun, ended = batch.started_at, batch.finished_at
             took = (ended - begun).total_seconds() if begun and ended else 0.0
             self.seconds[key] = took
-            self.failed += batch.status == "failed"
+            self.completed += batch.status == "completed"
             self._view.ended(batch.ident, batch.status, took)
 
 
@@ -194,4 +195,6 @@ def _result(state: ProjectState, output: Path, follow: _Follow, api: LocalApi) -
     products = sorted((output / "products").rglob("*.nii"))
     pictures = sorted((output / "products").rglob("*.png"))
     url = (api.url or "").removesuffix("/api")
-    return DemoResult(url, products, pictures, follow.seconds, follow.failed, state_report(state))
+    return DemoResult(
+        url, products, pictures, follow.seconds, MOSAICS * BATCHES - follow.completed, state_report(state)
+    )

@@ -58,8 +58,11 @@ def serve_oct(settings: Settings, database: Database, project: str, *, limit: in
         say(f"Serving {project}: up to {limit} batches at a time; Ctrl+C ends it.")
         with RelayApi(settings) as api, Relay(database, api), in_background("reconcile", partial(_reconcile, state)):
             while True:
-                with contextlib.suppress(Exception):  # the runner gives up on an API that is away
+                try:
                     asyncio.run(runner.start())
+                except Exception as error:  # it gives up on an API that is away, and may meet anything else
+                    log.warning("The runner ended, starting it again: %s", error)
+                time.sleep(_AGAIN_S)
                 runner = _patiently(applied)  # again: the server may have lost its database
 
 
