@@ -10,6 +10,9 @@ OpticstreamError
 │   ├── SchemaMismatch  the database belongs to another version
 │   ├── ClaimRefused    the unit is taken, done, failed or backing off
 │   └── ClaimLost       another worker took over; stop and write nothing
+├── NotSent             a notification could not be delivered
+├── NoAnswer        (in core.operator) the operator was not there, or did not answer in time
+├── SyncFailed          the computers of a session did not agree on its name
 └── ServerUnavailable   the Prefect API cannot be reached or started
 """
 
@@ -81,5 +84,13 @@ class ClaimLost(StateError):
     """Raised when a claim's token is no longer the current one: another worker took over."""
 
 
+class NotSent(OpticstreamError):
+    """Raised when a notification could not be delivered; its text holds no secret."""
+
+
 class ServerUnavailable(OpticstreamError):
     """Raised when the Prefect API cannot be reached or started."""
+
+
+class SyncFailed(OpticstreamError):
+    """Raised when session sync ends without an agreed name; nothing may be written under any name."""

@@ -60,7 +60,22 @@ class Settings(BaseSettings):
     kernel_cache: Path | None = Field(
         None, description="Folder of compiled kernels, so that each machine compiles once; absent: cache in the home."
     )
+    path_map: dict[str, str] = Field(
+        {},
+        description="Folders of other hosts and where this one sees them (JSON object), the longest first that fits: "
+        '{"D:\\": "/mnt/rig-d"}.',
+    )
+    rig_config: Path | None = Field(
+        None, description="This rig's configuration, a TOML file; absent: the platform's place for it."
+    )
+    metadata_service_base_url: str = Field(
+        "http://aind-metadata-service",
+        description="Address of the lab's metadata service; the parameter of the same name wins.",
+    )
     server_start_timeout_s: float = Field(180, gt=0, description="Seconds to wait for the embedded server's health.")
+    scope_grace_s: float = Field(
+        1.2, gt=0, description="Seconds a live microscope's processes may take to close their files when it ends."
+    )
 
     @field_validator("home")
     @classmethod
@@ -94,10 +109,13 @@ def load_settings(**overrides: Any) -> Settings:
     """
     try:
         return Settings(**overrides)
-    except SettingsError as error:  # a list that is not JSON, before any field is looked at
+    except SettingsError as error:  # a list or object that is not JSON, before any field is looked at
         name = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "?")
         variable = f"OPTICSTREAM_{name.upper()}"
-        raise BadInput(variable, found=repr(os.environ.get(variable)), expected="JSON, for example [0, 30]") from None
+        example = '{"D:\\\\": "/mnt/rig-d"}' if name == "path_map" else "[0, 30]"
+        raise BadInput(
+            variable, found=repr(os.environ.get(variable)), expected=f"JSON, for example {example}"
+        ) from None
     except yaml.YAMLError as error:
         file = Path(overrides.get("home") or _default_home()) / "settings.yaml"
         raise BadInput(str(file), found=" ".join(str(error).split()), expected="YAML lines of `name: value`") from None

@@ -1,13 +1,11 @@
 """A set of product files written under names that carry the claim's token, and published together."""
 
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from opticstream.core.errors import WriteFailed
-from opticstream.core.files import rename, sync_folder
+from opticstream.core.files import rename, sync_folder, writing
 
 _STAGED = re.compile(r"\.(?P<name>.+)\.token-(?P<token>\d+)\.tmp")
 
@@ -30,15 +28,8 @@ class StagedFiles:
         Raises:
             WriteFailed: the disk is full, or the folder may not be written to.
         """
-        try:
+        with writing(final):
             yield self.path(final)
-        except OSError as error:
-            raise WriteFailed(
-                str(final),
-                found=f"{error.strerror or error}{_room(final.parent)}",
-                expected="a folder with room that this user can write to",
-                action="Make room or mend the permissions, then retry.",
-            ) from error
 
     def path(self, final: Path) -> Path:
         """Return the temporary path for ``final`` and remember it; the folder is created."""
@@ -61,13 +52,6 @@ class StagedFiles:
         """Remove what is still under a temporary name."""
         for temporary in self._finals.values():
             temporary.unlink(missing_ok=True)
-
-
-def _room(folder: Path) -> str:
-    try:
-        return f" ({shutil.disk_usage(folder).free / 1e9:.1f} GB free)"
-    except OSError:
-        return ""
 
 
 def sweep_older(folder: Path, names: Iterable[str], token: int) -> list[Path]:

@@ -12,8 +12,9 @@ from opticstream.core.process_identity import ProcessIdentity, is_alive
 from opticstream.core.settings import Settings
 from opticstream.core.text import storable
 from opticstream.state.database import db_now
-from opticstream.state.rows import ProjectRow, insert_if_absent, lock_unit, to_ident, update_unit
-from opticstream.state.tables import OWNER_LENGTH, claims, stages, units
+from opticstream.state.rows import ProjectRow, insert_if_absent, lock_unit, update_unit
+from opticstream.state.stages import too_early
+from opticstream.state.tables import OWNER_LENGTH, claims, stages
 from opticstream.state.views import utc
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Claim:
 class Refusal:
     """Why a claim was not given; committed together with what was found out."""
 
-    reason: Literal["absent", "pending", "done", "failed", "held", "backoff", "exhausted"]
+    reason: Literal["absent", "pending", "early", "done", "failed", "held", "backoff", "exhausted"]
     detail: str
 
     def error(self, ident: UnitId, stage: str) -> ClaimRefused:
@@ -83,6 +84,8 @@ def take_claim(
         select(stages, db_now().label("now")).where(stages.c.unit_id == row.id, stages.c.name == stage)
     ).one()
     refusal = _refuse(row, state, force=force)
+    if refusal is None and (early := too_early(connection, project, ident, row.id, stage)):
+        refusal = Refusal("early", early)
     if refusal:
         return refusal
     attempts: int = state.attempts
@@ -104,8 +107,17 @@ def take_claim(
         attempts = 0
     token = _insert_claim(connection, row.id, ident, stage, owner, identity, settings)
     _set_stage(connection, row.id, stage, token=token, done_token=None, attempts=attempts + 1, not_before=0.0)
-    update_unit(connection, row.id, status="running", error=None, started_at=db_now(), finished_at=None)
+    first = row.started_at is None or not _other_stages_began(connection, row.id, stage)
+    began: dict[str, Any] = {"started_at": db_now()} if first else {}
+    update_unit(connection, row.id, status="running", error=None, finished_at=None, **began)
     return Claim(ident, stage, token, attempts + 1, row.id, dict(row.source or {}))
+
+
+def _other_stages_began(connection: Connection, unit_id: int, stage: str) -> bool:
+    """Say whether another stage of the unit is held or committed."""
+    begun = (stages.c.token.is_not(None)) | (stages.c.done_token.is_not(None))
+    where = (stages.c.unit_id == unit_id, stages.c.name != stage, begun)
+    return connection.execute(select(stages.c.name).where(*where).limit(1)).first() is not None
 
 
 def _refuse(row: Row[Any], state: Row[Any], *, force: bool) -> Refusal | None:
@@ -229,11 +241,18 @@ def ended_as(connection: Connection, claim: Claim, outcome: Outcome) -> bool:
     return found == outcome
 
 
-def finish_stage(connection: Connection, claim: Claim, outcome: Outcome) -> None:
-    """Give the stage back; ``committed`` also records the token as the one whose products count."""
+def finish_stage(connection: Connection, claim: Claim, outcome: Outcome, result: dict[str, Any] | None = None) -> None:
+    """Give the stage back; ``committed`` also records the token as the one whose products count, and the result."""
+    if result is not None:
+        store_result(connection, claim, result)
     done = {"done_token": claim.token} if outcome == "committed" else {}
     _set_stage(connection, claim.unit_row, claim.stage, token=None, **done)
     end_claim(connection, claim.token, outcome)
+
+
+def store_result(connection: Connection, claim: Claim, result: dict[str, Any]) -> None:
+    """Note in the claim's row what its holder found out or is about to do."""
+    connection.execute(update(claims).where(claims.c.token == claim.token).values(result=result))
 
 
 def undo_attempt(connection: Connection, claim: Claim) -> None:
@@ -241,13 +260,8 @@ def undo_attempt(connection: Connection, claim: Claim) -> None:
     check_token(connection, claim)
     finish_stage(connection, claim, "released")
     _set_stage(connection, claim.unit_row, claim.stage, attempts=claim.attempt - 1)
-    update_unit(connection, claim.unit_row, status="ready", started_at=None)
-
-
-def unfinished_stages(connection: Connection, project: ProjectRow, unit_id: int) -> set[str]:
-    """Return the stages of a unit's level that no claim has committed."""
-    row = connection.execute(select(units).where(units.c.id == unit_id)).one()
-    done = connection.execute(
-        select(stages.c.name).where(stages.c.unit_id == unit_id, stages.c.done_token.is_not(None))
-    ).scalars()
-    return set(project.tree.level(to_ident(project, row)).stages) - set(done)
+    another = connection.execute(
+        select(claims.c.token).where(claims.c.unit_id == claim.unit_row, claims.c.outcome.is_(None)).limit(1)
+    ).scalar_one_or_none()
+    if another is None:
+        update_unit(connection, claim.unit_row, status="ready", started_at=None)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from opticstream.core.errors import BadInput, StateError, StoreUnavailable
+from opticstream.core.files import write_failed
 from opticstream.core.process_identity import ProcessIdentity, this_process
 from opticstream.core.settings import Settings
 from opticstream.state.attempts import Attempts
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 _BUSY_TIMEOUT_S = 30
 _LONG_HOLD_S = 1.0
 _PATIENCE_S = 60.0
+_PRIMARY_CODE = 0xFF
+_DISK_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 T = TypeVar("T")
 
@@ -55,7 +58,7 @@ class Database:
     Attributes:
         engine: the SQLAlchemy engine.
         settings: the settings it was opened with (lease, attempts, host name).
-        patience_s: how long an operation waits for a server that is away, before it raises StoreUnavailable.
+        patience_s: how long an operation waits for a server that is away, or a full disk, before it raises StoreUnavailable.
     """
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
@@ -128,7 +131,7 @@ class Database:
             with self._reach(patience_s).execution_options(**options) as connection:
                 yield connection
         except DBAPIError as error:
-            if self.is_sqlite or not passes_by_itself(error):
+            if not (_is_the_disk(error) if self.is_sqlite else passes_by_itself(error)):
                 raise
             raise _unavailable(self.engine.url, error) from error
 
@@ -217,16 +220,24 @@ def upgrade_database(settings: Settings) -> tuple[str, int | None, int]:
 
 @contextmanager
 def _told(url: URL) -> Iterator[None]:
-    """Say what a server complains about in one line."""
+    """Say what a server, or the disk of a SQLite file, complains about in one line."""
     try:
         yield
     except DBAPIError as error:
-        if url.get_backend_name() == "sqlite":
+        if url.get_backend_name() == "sqlite" and not _is_the_disk(error):
             raise
         raise _unavailable(url, error) from error
 
 
+def _is_the_disk(error: DBAPIError) -> bool:
+    """Say whether SQLite was refused by the disk (full, not writable) and not by what it was asked."""
+    return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY_CODE in _DISK_CODES
+
+
 def _unavailable(url: URL, error: DBAPIError) -> StoreUnavailable:
+    if url.get_backend_name() == "sqlite":
+        failed = write_failed(Path(str(url.database)), OSError(str(error.orig)))
+        return StoreUnavailable(failed.where, found=failed.found, expected=failed.expected, action=failed.action)
     return StoreUnavailable(
         store_name(url),
         found=reason(error, url),

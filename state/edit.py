@@ -11,6 +11,7 @@ from opticstream.state.handle import UnitHandle
 from opticstream.state.parents import settle_parent
 from opticstream.state.rows import announce, find_unit, lock_unit, to_ident, update_unit
 from opticstream.state.selection import Selection
+from opticstream.state.stages import unfinished_stages
 from opticstream.state.store import ProjectState
 from opticstream.state.tables import claims, stages, units
 from opticstream.state.views import STATUSES, Status
@@ -122,26 +123,29 @@ def reset(state: ProjectState, selection: Selection, *, force: bool = False, dry
 def retry(
     state: ProjectState, wanted: list[UnitId] | None = None, *, force: bool = False, dry_run: bool = False
 ) -> list[Edit]:
-    """Make failed leaf units ready again; the running watcher or a served deployment takes them.
+    """Make failed units ready again; the running watcher or a served deployment takes them.
+
+    Stages that are committed stay so, unless all are, or ``force`` is given.
 
     Args:
         state: the project.
         wanted: units (or the subtrees they head); None: every failed unit of the project.
-        force: also units that used up their attempts, and completed ones.
+        force: also units that used up their attempts, and completed ones; every stage is done again.
         dry_run: only say what would change.
     """
     selections = [Selection(ident.numbers) for ident in wanted] if wanted is not None else [Selection()]
+    leaf = state.tree.leaf.name
     idents = {
         to_ident(state.row, row): None
         for selection in selections
-        for row in _rows(state, selection, state.tree.leaf.name)
-        if row.status == "failed" or wanted is not None
+        for row in _rows(state, selection)
+        if row.status == "failed" or (wanted is not None and row.level == leaf)
     }
     unknown = [
-        Edit(ident, "absent", None, "there is no batch in it" if depth else "there is no such batch")
+        Edit(ident, "absent", None, f"there is no {leaf} in it" if depth else f"there is no such {leaf}")
         for ident in wanted or ()
         if not any(found.numbers[: len(ident.numbers)] == ident.numbers for found in idents)
-        for depth in [ident.level != state.tree.leaf.name]
+        for depth in [ident.level != leaf]
     ]
     return [_retry_one(state, ident, force=force, dry_run=dry_run) for ident in idents] + unknown
 
@@ -151,7 +155,7 @@ def _retry_one(state: ProjectState, ident: UnitId, *, force: bool, dry_run: bool
     with state.database.write(f"retry {ident}") as connection:
         row = lock_unit(connection, state.row, ident)
         if row is None:  # reset by another since it was listed
-            return Edit(ident, "absent", None, "there is no such batch")
+            return Edit(ident, "absent", None, f"there is no such {ident.level}")
         attempts = max(
             connection.execute(select(stages.c.attempts).where(stages.c.unit_id == row.id)).scalars().all(), default=0
         )
@@ -165,9 +169,9 @@ def _retry_one(state: ProjectState, ident: UnitId, *, force: bool, dry_run: bool
         if refused or dry_run:
             return Edit(ident, row.status, row.status if refused else "ready", refused)
         fresh: dict[str, Any] = {"attempts": 0} if force else {}
-        connection.execute(
-            update(stages).where(stages.c.unit_id == row.id).values(done_token=None, not_before=0.0, **fresh)
-        )
+        if force or not unfinished_stages(connection, state.row, ident, row.id):
+            fresh["done_token"] = None
+        connection.execute(update(stages).where(stages.c.unit_id == row.id).values(not_before=0.0, **fresh))
         number = row.dispatch_no + 1
         update_unit(
             connection,
@@ -179,8 +183,8 @@ def _retry_one(state: ProjectState, ident: UnitId, *, force: bool, dry_run: bool
             started_at=None,
             finished_at=None,
         )
-        if row.dispatch == "event":
-            level = state.tree.level(ident)
+        level = state.tree.level(ident)
+        if row.dispatch == "event" and level.ready_event is not None:
             payload = {level.payload_key: ident.model_dump(mode="json"), **(row.source or {})}
             announce(connection, ident, row.id, level.ready_event, payload, number)
         settle_parent(connection, state.row, ident)

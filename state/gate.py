@@ -68,8 +68,8 @@ def register_ready(
         finished_at=None,
     )
     settle_parent(connection, project, ident)
-    if dispatch == "event":
-        level = project.tree.level(ident)
+    level = project.tree.level(ident)
+    if dispatch == "event" and level.ready_event is not None:
         payload = {level.payload_key: ident.model_dump(mode="json"), **source}
         if force:
             payload["force_rerun"] = True

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_RENEWALS = 3
+"""How often a claim is renewed in the time of one lease."""
+
 
 class LeaseKeeper:
     """Renews a claim every third of its lease; use as a context manager around the work.
@@ -43,7 +46,7 @@ class LeaseKeeper:
 
     def _run(self) -> None:
         sure_until = time.monotonic() + self._lease_s
-        while not self._stop.wait(self._lease_s / 3):
+        while not self._stop.wait(self._lease_s / _RENEWALS):
             asked = time.monotonic()
             try:
                 with self._database.write("lease renewal", patience_s=0) as connection:

@@ -6,13 +6,12 @@ from typing import Any
 from sqlalchemy import Row, select, update
 
 from opticstream.core.identifiers import UnitId
-from opticstream.state.database import Database
+from opticstream.state.database import Database, db_now
+from opticstream.state.job import Job
 from opticstream.state.rows import to_ident
-from opticstream.state.stalled import holder_is_gone, open_leaves
+from opticstream.state.stalled import holder_is_gone, open_work
 from opticstream.state.store import ProjectState
 from opticstream.state.tables import outbox, units
-
-_OFFERED = ("event", "run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,53 +24,55 @@ class Offer:
     """Changes each time the unit is offered anew; part of the run's idempotency key."""
 
 
-def ready_units(state: ProjectState, limit: int = 20) -> list[UnitId]:
-    """Return leaf units that a deployment's run may claim now, oldest first; direct ones are their watcher's."""
-    statement = (
-        select(units)
-        .where(
-            units.c.project_id == state.row.id,
-            units.c.level == state.tree.leaf.name,
-            units.c.status == "ready",
-            units.c.dispatch.in_(_OFFERED),
-        )
-        .order_by(units.c.updated_at, units.c.id)
-        .limit(limit)
-    )
-    with state.database.peek() as connection:
-        return [to_ident(state.row, row) for row in connection.execute(statement)]
+def ready_units(state: ProjectState, job: Job, limit: int = 20) -> list[UnitId]:
+    """Return units that a run of this job may claim now, oldest first; direct ones are their watcher's."""
+    rows = open_work(state, job.level, job.stages[0], job.dispatches, statuses=("ready",), limit=limit)
+    return [to_ident(state.row, row) for row in rows]
 
 
-def stalled_offers(state: ProjectState) -> list[Offer]:
-    """Return the leaf units a run should have come for by now, oldest first.
+def stalled_offers(state: ProjectState, job: Job) -> list[Offer]:
+    """Return the units a run of this job should have come for by now, oldest first.
 
-    Ready ones unclaimed for ``reconcile_after_s`` seconds (units with dispatch ``run`` at once, for nothing else makes
-    their runs), and running ones whose claim's holder is gone.
+    Ready ones unclaimed for ``reconcile_after_s`` seconds, counted from when their event was posted if it was (units
+    with dispatch ``run`` at once, for nothing else makes their runs), and running ones whose claim's holder is gone.
     """
-    rows = open_leaves(state, _OFFERED)
-    return [_offer(state, row) for row in rows if _nobody_came(row, state.database)]
+    rows = [row for row in _open(state, job) if _nobody_came(row, state.database)]
+    announced = {row.id for row in rows if row.status == "ready" and row.dispatch != "run"}
+    # An event that waited for the API is as late as the API was: its trigger needs the same time as any other's.
+    fresh = _posted(state, job, state.database.settings.reconcile_after_s) if announced else set()
+    return _offers(state, [row for row in rows if row.id not in announced & fresh])
 
 
-def announced_offers(state: ProjectState) -> list[Offer]:
-    """Return the ready leaf units whose event is with Prefect already, oldest first.
+def announced_offers(state: ProjectState, job: Job) -> list[Offer]:
+    """Return the ready units whose event is with Prefect already, oldest first.
 
     A trigger that is made now will not fire for them.
     """
-    event = state.tree.leaf.ready_event
-    rows = [row for row in open_leaves(state, _OFFERED) if row.status == "ready"]
+    rows = [row for row in _open(state, job) if row.status == "ready"]
+    posted = _posted(state, job)
+    return _offers(state, [row for row in rows if row.id in posted])
+
+
+def _posted(state: ProjectState, job: Job, within_s: float | None = None) -> set[int]:
+    """Return the units whose event was first posted to Prefect in the last seconds; None: at any time."""
+    statement = select(outbox.c.unit_id).where(outbox.c.event == job.event, outbox.c.project == state.name)
+    if within_s is None:
+        statement = statement.where(outbox.c.sent_at.is_not(None))
+    else:
+        statement = statement.where(outbox.c.sent_at > db_now() - within_s)
     with state.database.peek() as connection:
-        posted = set(
-            connection.execute(
-                select(outbox.c.unit_id).where(
-                    outbox.c.event == event, outbox.c.project == state.name, outbox.c.sent_at.is_not(None)
-                )
-            ).scalars()
-        )
-    return [_offer(state, row) for row in rows if row.id in posted]
+        return set(connection.execute(statement).scalars())
 
 
-def _offer(state: ProjectState, row: Row[Any]) -> Offer:
-    return Offer(to_ident(state.row, row), dict(row.source or {}), row.dispatch_no)
+def _open(state: ProjectState, job: Job) -> list[Row[Any]]:
+    rows = [row for stage in job.stages for row in open_work(state, job.level, stage, job.dispatches)]
+    return sorted(rows, key=lambda row: (row.updated_at, row.id))
+
+
+def _offers(state: ProjectState, rows: list[Row[Any]]) -> list[Offer]:
+    """Return one offer for each unit, however many of its stages wait."""
+    each = {row.id: row for row in reversed(rows)}
+    return [Offer(to_ident(state.row, row), dict(row.source or {}), row.dispatch_no) for row in reversed(each.values())]
 
 
 def _nobody_came(row: Row[Any], database: Database) -> bool:
@@ -102,11 +103,11 @@ def offer_again(state: ProjectState, offer: Offer) -> Offer | None:
     return Offer(offer.ident, offer.source, offer.dispatch_no + 1) if changed else None
 
 
-def owners(state: ProjectState) -> tuple[list[str], list[str]]:
-    """Return who holds leaf units of the project now: owners that live (or may), and owners whose process is gone."""
+def owners(state: ProjectState, job: Job) -> tuple[list[str], list[str]]:
+    """Return who holds stages of the job now: owners that live (or may), and owners whose process is gone."""
     living: list[str] = []
     gone: list[str] = []
-    for row in open_leaves(state, _OFFERED):
+    for row in _open(state, job):
         if row.owner is not None:
             (gone if holder_is_gone(row, state.database) else living).append(row.owner)
     return living, gone

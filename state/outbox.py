@@ -72,7 +72,7 @@ def lease_events(database: Database, lease_s: float, limit: int = 50) -> list[Ou
 
 def mark_sent(database: Database, ids: list[int], look_after_s: float) -> None:
     """Note that events were posted; they are due again, to be looked for, in ``look_after_s`` seconds."""
-    _change(database, ids, sent_at=db_now(), leased_until=db_now() + look_after_s)
+    _change(database, ids, sent_at=func.coalesce(outbox.c.sent_at, db_now()), leased_until=db_now() + look_after_s)
 
 
 def settle_events(database: Database, ids: list[int]) -> None:

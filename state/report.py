@@ -61,9 +61,14 @@ def report(state: ProjectState, selection: Selection | None = None) -> dict[str,
 
 def leaf_views(state: ProjectState) -> list[UnitView]:
     """Return every leaf unit of a project as it is, in order."""
+    return level_views(state, state.tree.leaf.name)
+
+
+def level_views(state: ProjectState, level: str) -> list[UnitView]:
+    """Return every unit of one level of a project as it is, in order."""
     statement = (
         select_units()
-        .where(units.c.project_id == state.row.id, units.c.level == state.tree.leaf.name)
+        .where(units.c.project_id == state.row.id, units.c.level == level)
         .order_by(units.c.n1, units.c.n2, units.c.n3)
     )
     with state.database.peek() as connection:

@@ -50,6 +50,12 @@ def find_project(connection: Connection, tree: Tree, name: str) -> ProjectRow:
     return ProjectRow(row.id, row.name, tree)
 
 
+def project_config(connection: Connection, project: ProjectRow) -> dict[str, Any]:
+    """Return the project's configuration as it is stored."""
+    config = connection.execute(select(projects.c.config).where(projects.c.id == project.id)).scalar_one()
+    return dict(config)
+
+
 def numbers(ident: UnitId) -> tuple[int, int, int]:
     """Return the three number columns of an identifier; 0 where its level has none."""
     n1, n2, n3 = (*ident.numbers, 0, 0)[:3]
@@ -185,14 +191,37 @@ def announce(
         payload: JSON-serialisable payload, without secrets.
         occurrence: dispatch number or token; the same occurrence is announced once.
     """
-    # A unit that was reset counts from 1 again, under another row.
+    write_event(connection, event, str(ident), ident.project, unit_id, payload, occurrence)
+
+
+def write_event(
+    connection: Connection,
+    event: str,
+    resource: str,
+    project: str,
+    row_id: int,
+    payload: dict[str, Any],
+    occurrence: int | str,
+) -> None:
+    """Write an outbox row, once for each occurrence.
+
+    Args:
+        connection: the open write.
+        event: event name.
+        resource: ``prefect.resource.id`` of what the event is about.
+        project: what triggers match on: a project, or a rig.
+        row_id: of what the event is about; negative for what is no unit.
+        payload: JSON-serialisable payload, without secrets.
+        occurrence: what tells one from the next.
+    """
+    # What was reset counts from 1 again, under another row.
     values = {
-        "event_id": str(event_id(event, str(ident), f"{unit_id}.{occurrence}")),
+        "event_id": str(event_id(event, resource, f"{row_id}.{occurrence}")),
         "event": event,
-        "resource": str(ident),
-        "project": ident.project,
+        "resource": resource,
+        "project": project,
         "payload": payload,
-        "unit_id": unit_id,
+        "unit_id": row_id,
         "created_at": db_now(),
         "leased_until": 0.0,
         "attempts": 0,

@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -10,15 +11,26 @@ from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 
 from opticstream.core.errors import SchemaMismatch
 from opticstream.state.postgresql import APPLICATION
-from opticstream.state.tables import SCHEMA_VERSION, metadata, schema_info
+from opticstream.state.tables import SCHEMA_VERSION, metadata, schema_info, sessions
 
 log = logging.getLogger(__name__)
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: dict[int, Migration] = {}
+
+def _results(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE claim ADD COLUMN result JSON"))
+
+
+def _sessions(connection: Connection) -> None:
+    sessions.create(connection, checkfirst=True)
+
+
+MIGRATIONS: dict[int, Migration] = {1: _results, 2: _sessions}
 """Version → what brings its tables to the next one."""
 
+_LEAVING_S = 5.0
+_LOOK_S = 0.05
 _ADVISORY_LOCK = 0x0671C57  # any fixed number: serialises creators of a PostgreSQL schema
 
 
@@ -88,12 +100,18 @@ def _version(engine: Engine) -> int | None:
 
 
 def _refuse_in_use(connection: Connection) -> None:
-    """Check that nobody with code of the older version is still at work."""
+    """Check that nobody with code of the older version is still at work.
+
+    The session of who has just ended ends a moment later on the server, so it is looked for a while.
+    """
     sessions = text(
         "SELECT coalesce(host(client_addr), 'the server itself') FROM pg_stat_activity WHERE datname ="
         " current_database() AND application_name = :name AND pid <> pg_backend_pid()"
     )
-    places = list(connection.execute(sessions, {"name": APPLICATION}).scalars())
+    end = time.monotonic() + _LEAVING_S
+    while (places := list(connection.execute(sessions, {"name": APPLICATION}).scalars())) and time.monotonic() < end:
+        time.sleep(_LOOK_S)
+        connection.execute(text("SELECT pg_stat_clear_snapshot()"))  # else the transaction sees the same again
     if places:
         raise SchemaMismatch(
             "state store",

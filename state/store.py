@@ -11,6 +11,7 @@ from opticstream.core.errors import BadInput
 from opticstream.core.identifiers import UnitId
 from opticstream.core.text import check_project_name, slug
 from opticstream.state import claims as claiming
+from opticstream.state import stages as stages_of_unit
 from opticstream.state.claims import Claim, Refusal
 from opticstream.state.database import Database, db_now
 from opticstream.state.gate import Dispatch, Registration, register_ready
@@ -25,7 +26,9 @@ from opticstream.state.rows import (
     lock_unit,
     view_unit,
 )
+from opticstream.state.tables import claims as claim_rows
 from opticstream.state.tables import projects, units
+from opticstream.state.tables import stages as stage_rows
 from opticstream.state.tree import Tree
 from opticstream.state.views import ProjectView, UnitView, utc
 
@@ -261,22 +264,76 @@ class ProjectState:
         return LeaseKeeper(self.database, claim)
 
     @contextmanager
-    def commit(self, claim: Claim) -> Iterator[UnitHandle]:
+    def commit(self, claim: Claim, *, result: dict[str, Any] | None = None) -> Iterator[UnitHandle]:
         """Finish a claimed stage: token checked, then the body's renames and milestones, in one short transaction.
 
-        The unit is completed when every stage of its level is committed.
+        The unit is completed when every stage that it goes through is committed.
+
+        Args:
+            claim: must be the current one.
+            result: what was made and how it was verified (JSON); stays in the claim's row. A level's last stage can
+                only be claimed when every other one said ``{"verified": True, ...}`` here.
 
         Raises:
             ClaimLost: another worker took over; nothing was written.
         """
 
         def finish(connection: Connection, handle: UnitHandle) -> None:
-            claiming.finish_stage(connection, claim, "committed")
-            if not claiming.unfinished_stages(connection, self._project, claim.unit_row):
+            claiming.finish_stage(connection, claim, "committed", result)
+            if not stages_of_unit.unfinished_stages(connection, self._project, claim.ident, claim.unit_row):
                 handle.mark("completed")
 
         with self._changing(f"commit {claim.ident}", claim.ident, claim, finish) as handle:
             yield handle
+
+    def note(self, claim: Claim, result: dict[str, Any]) -> None:
+        """Store in the claim's row what its holder is about to do, so that a successor can finish it.
+
+        Raises:
+            ClaimLost: another worker took over; nothing was written.
+        """
+
+        def write(connection: Connection, _: bool | None) -> bool:
+            lock_unit(connection, self._project, claim.ident)
+            claiming.check_token(connection, claim)
+            claiming.store_result(connection, claim, result)
+            return True
+
+        self.database.repeat(f"note {claim.ident}", write)
+
+    def results(self, ident: UnitId) -> dict[str, dict[str, Any]]:
+        """Return what the committed stages of a unit stored, by stage."""
+        with self.database.read() as connection:
+            row = find_unit(connection, self._project, ident)
+            return {} if row is None else stages_of_unit.results(connection, row.id)
+
+    def unfinished(self, ident: UnitId) -> set[str]:
+        """Return the stages that a unit still has before it; all of them when it has no row."""
+        with self.database.read() as connection:
+            row = find_unit(connection, self._project, ident)
+            unit_id = -1 if row is None else row.id
+            return stages_of_unit.unfinished_stages(connection, self._project, ident, unit_id)
+
+    def last_note(self, ident: UnitId, stage: str) -> dict[str, Any] | None:
+        """Return what the last claim of a stage that noted anything noted, however it ended; None when none did.
+
+        What was noted before another stage was committed anew is about another product, and does not count.
+        """
+        others = (
+            select(func.coalesce(func.max(stage_rows.c.done_token), 0))
+            .where(stage_rows.c.unit_id == units.c.id, stage_rows.c.name != stage)
+            .scalar_subquery()
+        )
+        statement = (
+            select(claim_rows.c.result)
+            .join(units, units.c.id == claim_rows.c.unit_id)
+            .where(claim_rows.c.unit == str(ident), claim_rows.c.stage == stage, claim_rows.c.result.is_not(None))
+            .where(claim_rows.c.token > others)
+            .order_by(claim_rows.c.token.desc())
+            .limit(1)
+        )
+        with self.database.read() as connection:
+            return connection.execute(statement).scalar_one_or_none()
 
     def fail(self, claim: Claim, error: str) -> None:
         """Mark the claimed unit failed with its error and give the claim back.

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 3
 OWNER_LENGTH = 200
 
 metadata = MetaData()
@@ -92,6 +92,7 @@ claims = Table(
     Column("lease_until", Float(53), nullable=False),
     Column("ended_at", Float(53)),
     Column("outcome", String(16)),  # committed, failed, released, died, expired, revoked; NULL: holding
+    Column("result", JSON(none_as_null=True)),  # what the holder made and how it was verified
     Index("claim_by_unit", "unit_id", "outcome"),
     sqlite_autoincrement=True,
 )
@@ -127,5 +128,34 @@ outbox = Table(
     Column("sent_at", Float(53)),
     Column("settled_at", Float(53)),
     Index("outbox_unsettled", "settled_at", "leased_until"),
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "session",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("folder", String),
+    Column("rig", String(200), nullable=False),
+    Column("subject", String, nullable=False),
+    Column("user", String, nullable=False),
+    Column("launcher", String(200), nullable=False),
+    Column("host", String(128), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("birth", String(64), nullable=False),
+    Column("status", String(32), nullable=False),  # started, acquiring, then the outcome
+    Column("reason", String),
+    Column("started_at", Float(53), nullable=False),
+    Column("acquiring_at", Float(53)),
+    Column("finished_at", Float(53)),
+    Column("flow_run_id", String(36)),
+    Column("end_state", JSON(none_as_null=True)),
+    Column("state", JSON(none_as_null=True)),  # what the launcher saved for a later session
+    Column("artifacts", JSON(none_as_null=True)),  # what Prefect is still to be shown
+    Column("told_at", Float(53)),  # when Prefect was seen to know the end
+    Index("session_by_name", "name"),
+    Index("session_by_rig", "rig", "id"),
+    Index("session_to_tell", "told_at", "finished_at"),
     sqlite_autoincrement=True,
 )

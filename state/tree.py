@@ -1,13 +1,11 @@
-"""The trees as data: levels, milestones, cascades, and when a parent is ready. One implementation serves them all."""
+"""What a pipeline's tree is made of: levels, stages, milestones, cascades, and when a parent is ready."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from opticstream.core import events
 from opticstream.core.errors import StateError
-from opticstream.core.identifiers import BatchId, MosaicId, OCTSliceId, UnitId
-from opticstream.core.scan_config import PSOCTScanConfig
+from opticstream.core.identifiers import UnitId
 
 
 @dataclass(frozen=True)
@@ -17,8 +15,10 @@ class Level:
     ident: type[UnitId]
     milestones: tuple[str, ...]
     stages: tuple[str, ...]
-    """Stages that must be committed for a unit of this level to be completed."""
-    ready_event: str
+    """Stages that must be committed for a unit of this level to be completed; without any, it is completed with its
+    children."""
+    ready_event: str | None
+    """Announces that a unit is ready; None: nothing does."""
     payload_key: str
     """Key of the identifier in the level's event payloads."""
     cascades: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -27,11 +27,20 @@ class Level:
     """What makes a unit of this level count for its parent: ``completed``, or one of its milestones."""
     expected_children: Callable[[Mapping[str, Any], UnitId], int] | None = None
     """Project configuration and unit → number of children that make it ready."""
+    stages_of: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
+    """Project configuration → those of the stages that its units go through; None: all."""
+    last_stage: str | None = None
+    """A stage that is never claimed before the others are committed with verified products; it goes to whoever commits
+    the last of them."""
 
     @property
     def name(self) -> str:
         """The level's name, e.g. ``batch``."""
         return self.ident.level
+
+    def required_stages(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the stages that a unit goes through in a project of this configuration."""
+        return self.stages if self.stages_of is None else self.stages_of(config)
 
     def check_milestone(self, name: str) -> str:
         """Return ``name``.
@@ -69,56 +78,11 @@ class Tree:
             expected=f"one of {', '.join(level.name for level in self.levels)}",
         )
 
+    def below(self, ident: UnitId) -> Level:
+        """Return the level of a unit's children."""
+        return self.levels[self.levels.index(self.level(ident)) + 1]
+
     @property
     def leaf(self) -> Level:
         """The innermost level, whose units the watcher registers."""
         return self.levels[-1]
-
-
-def _batches_of_mosaic(config: Mapping[str, Any], ident: UnitId) -> int:
-    assert isinstance(ident, MosaicId)  # noqa: S101 (the tree pairs them)
-    return PSOCTScanConfig.model_validate(config).batches_of_mosaic(ident.mosaic)
-
-
-def _mosaics_of_slice(config: Mapping[str, Any], ident: UnitId) -> int:
-    return PSOCTScanConfig.model_validate(config).mosaics_per_slice
-
-
-OCT_TREE = Tree(
-    pipeline="oct",
-    levels=(
-        Level(
-            ident=OCTSliceId,
-            milestones=("registered", "uploaded"),
-            stages=("register",),
-            ready_event=events.SLICE_READY,
-            payload_key="slice_ident",
-            expected_children=_mosaics_of_slice,
-        ),
-        Level(
-            ident=MosaicId,
-            milestones=("enface_stitched", "enface_uploaded", "volume_stitched", "volume_uploaded"),
-            stages=("stitch",),
-            ready_event=events.MOSAIC_READY,
-            payload_key="mosaic_ident",
-            cascades={
-                "enface_stitched": ("enface_uploaded", "volume_stitched", "volume_uploaded"),
-                "volume_stitched": ("volume_uploaded",),
-            },
-            counts_when="enface_stitched",
-            expected_children=_batches_of_mosaic,
-        ),
-        Level(
-            ident=BatchId,
-            milestones=("complexed", "volume_processed", "enface_processed", "archived", "uploaded"),
-            stages=("process",),
-            ready_event=events.BATCH_READY,
-            payload_key="batch_ident",
-            cascades={
-                "complexed": ("volume_processed", "enface_processed"),
-                "volume_processed": ("enface_processed",),
-                "archived": ("uploaded",),
-            },
-        ),
-    ),
-)

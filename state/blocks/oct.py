@@ -6,26 +6,18 @@ from prefect.blocks.core import Block
 
 from opticstream.core.identifiers import BatchId, MosaicId, OCTSliceId
 from opticstream.core.scan_config import PSOCTScanConfig as ScanConfigFields
-from opticstream.core.text import slug
-from opticstream.state.blocks.project_state import ProjectStateBlock, opens, peeks, reads
-from opticstream.state.tree import OCT_TREE, Tree
+from opticstream.state.blocks.project_state import ConfigDocument, ProjectStateBlock, opens, peeks, reads
+from opticstream.state.oct_tree import OCT_TREE
+from opticstream.state.tree import Tree
 
 
-class PSOCTScanConfig(Block, ScanConfigFields):
+class PSOCTScanConfig(ConfigDocument, Block, ScanConfigFields):
     """Configuration of one PS-OCT project, saved as ``{project-slug}-psoct-config``; the fields are the core model's."""
 
     _block_type_name = "PSOCT Scan Config"
     _block_type_slug = "psoct-scan-config"
-
-    def fields(self) -> ScanConfigFields:
-        """Return the configuration without the block around it."""
-        names = ScanConfigFields.model_fields
-        return ScanConfigFields.model_validate({name: getattr(self, name) for name in names})
-
-    @staticmethod
-    def document_name(project: str) -> str:
-        """Return the name under which a project's configuration is saved."""
-        return f"{slug(project)}-psoct-config"
+    _fields: ClassVar[type[ScanConfigFields]] = ScanConfigFields
+    _suffix: ClassVar[str] = "psoct-config"
 
 
 class OCTProjectState(ProjectStateBlock):
@@ -42,8 +34,3 @@ class OCTProjectState(ProjectStateBlock):
     peek_slice, read_slice, open_slice = peeks(OCTSliceId), reads(OCTSliceId), opens(OCTSliceId)
     peek_mosaic, read_mosaic, open_mosaic = peeks(MosaicId), reads(MosaicId), opens(MosaicId)
     peek_batch, read_batch, open_batch = peeks(BatchId), reads(BatchId), opens(BatchId)
-
-    @staticmethod
-    def document_name(project: str) -> str:
-        """Return the name under which a project's state block is saved."""
-        return f"{slug(project)}-oct-state"

@@ -1,14 +1,15 @@
-"""The Block behind every pipeline's project state: where the store is, and peek, read and open per level."""
+"""The Blocks behind every pipeline's: a configuration, and a state with peek, read and open per level."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from prefect.blocks.core import Block
 from pydantic import Field, PrivateAttr, SecretStr
 
 from opticstream.core.identifiers import UnitId
 from opticstream.core.settings import load_settings
+from opticstream.core.text import slug
 from opticstream.state.database import open_database
 from opticstream.state.handle import UnitHandle
 from opticstream.state.store import ProjectState
@@ -19,10 +20,32 @@ I = TypeVar("I", bound=UnitId)  # noqa: E741 (an identifier's type)
 B = TypeVar("B", bound="ProjectStateBlock")
 
 
+class ConfigDocument:
+    """What a configuration's Block has beside its model's fields: people edit its document in the Prefect UI."""
+
+    _fields: ClassVar[type[Any]]
+    _suffix: ClassVar[str]
+
+    def fields(self) -> Any:
+        """Return the configuration, an instance of the core model, without the block around it."""
+        model = self._fields
+        return model.model_validate({name: getattr(self, name) for name in model.model_fields})
+
+    @classmethod
+    def document_name(cls, project: str) -> str:
+        """Return the name under which a project's configuration is saved."""
+        return f"{slug(project)}-{cls._suffix}"
+
+
 class ProjectStateBlock(Block):
     """Handle on one project's state. A block document is configuration; the data are rows in the store."""
 
     _tree: ClassVar[Tree]
+
+    @classmethod
+    def document_name(cls, project: str) -> str:
+        """Return the name under which a project's state block is saved."""
+        return f"{slug(project)}-{cls._tree.pipeline}-state"
 
     project: str = Field(description="Project name.")
     store_url: SecretStr | None = Field(
