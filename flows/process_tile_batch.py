@@ -7,8 +7,8 @@ from prefect.runtime import flow_run
 
 from opticstream.core.errors import BadInput
 from opticstream.core.events import BatchReady, read_payload
-from opticstream.tasks.batch_work import open_oct_project
 from opticstream.tasks.oct_batch import claim_batch, commit_batch, draw_contact_sheet, process_tile, verify_products
+from opticstream.tasks.pipelines import OCT
 from opticstream.tasks.reporting import publish_batch
 
 
@@ -52,7 +52,7 @@ def process_tile_batch_event_flow(payload: dict[str, Any]) -> dict[str, Any]:
 def _process(
     project: str, mosaic: int, batch: int, file_list: list[str], force: bool, *, or_next: bool
 ) -> dict[str, Any]:
-    with open_oct_project(project) as (state, config):
+    with OCT.open_project(project) as (state, config):
         work = claim_batch(state, config, mosaic, batch, file_list, force, or_next)
         if isinstance(work, str):
             return {"unit": f"mosaic {mosaic} batch {batch}", "outcome": work, "products": []}

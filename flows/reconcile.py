@@ -4,17 +4,21 @@ from typing import Any
 
 from prefect import flow
 
-from opticstream.tasks.batch_work import open_oct_project
+from opticstream.state.parents import settle_all
+from opticstream.tasks.pipelines import pipeline_named
 from opticstream.tasks.reconcile import reconcile_project
 
 
 @flow(name="reconcile", flow_run_name="reconcile {project}")
-def reconcile(project: str) -> dict[str, Any]:
+def reconcile(project: str, pipeline: str = "oct") -> dict[str, Any]:
     """Create runs for units that are ready and that nobody came for; end runs whose process is gone.
 
     Args:
         project: project name.
+        pipeline: ``oct`` or ``lsm``.
     """
-    with open_oct_project(project) as (state, _):
-        done = reconcile_project(state)
-    return {"stalled": done.stalled, "in_flight": done.in_flight, "created": done.created, "buried": done.buried}
+    kind = pipeline_named(pipeline)
+    with kind.open_project(project) as (state, config):
+        settle_all(state.database, state.row)
+        done = [reconcile_project(state, job) for job in kind.jobs(config)]
+    return {name: sum(getattr(each, name) for each in done) for name in ("stalled", "in_flight", "created", "buried")}

@@ -1,16 +1,16 @@
 """One picture of a batch: a row per tile, a column per enface map."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from opticstream.imaging.picture import BACK, INK, SOFT, font, png
 
 _PANEL = 160
 _GAP, _LEFT, _TOP, _FOOT = 8, 64, 74, 30
-_BACK, _INK, _SOFT = (18, 22, 28), (236, 240, 245), (150, 160, 172)
 
 _UNITS = {
     "aip": ("mean intensity", "dB"),
@@ -44,29 +44,23 @@ def contact_sheet(tiles: Sequence[Mapping[str, NDArray[np.float32]]], *, labels:
     names = [name for name in _UNITS if tiles and name in tiles[0]]
     width = _LEFT + len(names) * (_PANEL + _GAP) + _GAP
     height = _TOP + len(tiles) * (_PANEL + _GAP) + _FOOT
-    sheet = Image.new("RGB", (width, height), _BACK)
+    sheet = Image.new("RGB", (width, height), BACK)
     draw = ImageDraw.Draw(sheet)
-    large, small = _font(17), _font(12)
-    draw.text((_GAP, 10), title, _INK, font=large)
+    large, small = font(17), font(12)
+    draw.text((_GAP, 10), title, INK, font=large)
     for column, name in enumerate(names):
         left = _LEFT + column * (_PANEL + _GAP)
         text, unit = _UNITS[name]
         low, high = _range(name, [tile[name] for tile in tiles])
-        draw.text((left, 38), f"{name}  ({unit})", _INK, font=small)
-        draw.text((left, 54), text, _SOFT, font=small)
+        draw.text((left, 38), f"{name}  ({unit})", INK, font=small)
+        draw.text((left, 54), text, SOFT, font=small)
         for row, tile in enumerate(tiles):
             panel = _panel(tile[name], low, high, _MAPS[name])
             sheet.paste(panel, (left, _TOP + row * (_PANEL + _GAP)))
         _bar(sheet, draw, left, height - _FOOT + 4, name, low, high, small)
     for row, label in enumerate(labels):
-        draw.text((_GAP, _TOP + row * (_PANEL + _GAP) + _PANEL // 2 - 6), label, _SOFT, font=small)
-    buffer = io.BytesIO()
-    sheet.quantize(256).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _font(size: int) -> Any:
-    return ImageFont.load_default(size)
+        draw.text((_GAP, _TOP + row * (_PANEL + _GAP) + _PANEL // 2 - 6), label, SOFT, font=small)
+    return png(sheet)
 
 
 def _range(name: str, maps: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
@@ -90,19 +84,19 @@ def _colours(values: NDArray[np.float64], palette: str) -> NDArray[np.uint8]:
 def _panel(values: NDArray[np.float32], low: float, high: float, palette: str) -> Image.Image:
     scaled = (np.asarray(values, np.float64) - low) / (high - low)
     colours = _colours(np.nan_to_num(scaled), palette)
-    colours[~np.isfinite(scaled)] = _BACK
+    colours[~np.isfinite(scaled)] = BACK
     ratio = _PANEL / max(values.shape)
     size = max(1, round(values.shape[1] * ratio)), max(1, round(values.shape[0] * ratio))
     image = Image.fromarray(colours)
     # Averaging hues across 180° would invent colours, so orientation is sampled.
     image = image.resize(size, Image.Resampling.NEAREST if palette == "hue" else Image.Resampling.BILINEAR)
-    panel = Image.new("RGB", (_PANEL, _PANEL), _BACK)
+    panel = Image.new("RGB", (_PANEL, _PANEL), BACK)
     panel.paste(image, ((_PANEL - size[0]) // 2, (_PANEL - size[1]) // 2))
     return panel
 
 
-def _bar(sheet: Image.Image, draw: Any, left: int, top: int, name: str, low: float, high: float, font: Any) -> None:
+def _bar(sheet: Image.Image, draw: Any, left: int, top: int, name: str, low: float, high: float, letters: Any) -> None:
     ramp = _colours(np.tile(np.linspace(0, 1, 60), (8, 1)), _MAPS[name])
     sheet.paste(Image.fromarray(ramp), (left, top + 4))
     factor = 1000 if name == "biref" else 1
-    draw.text((left + 66, top), f"{low * factor:.3g} … {high * factor:.3g}", _SOFT, font=font)
+    draw.text((left + 66, top), f"{low * factor:.3g} … {high * factor:.3g}", SOFT, font=letters)

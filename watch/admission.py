@@ -2,14 +2,14 @@
 
 import logging
 from collections import Counter
-from collections.abc import Hashable
 from typing import Generic, Literal, TypeVar
 
 from opticstream.core.errors import OpticstreamError
+from opticstream.core.identifiers import UnitId
 from opticstream.watch.protocols import Dispatch, Gate, NotNow, WatchObserver
-from opticstream.watch.ready_batch import ReadyBatch
+from opticstream.watch.ready_unit import ReadyUnit
 
-K = TypeVar("K", bound=Hashable)
+U = TypeVar("U", bound=ReadyUnit)
 
 Verdict = Literal["done", "later", "mend"]
 """Done: dispatched, refused, or failed in a way the state knows. Later: something is out of reach. Mend: the gate is
@@ -18,7 +18,7 @@ broken, so nobody knows of the unit yet."""
 _log = logging.getLogger("opticstream.watch")
 
 
-class Admission(Generic[K]):
+class Admission(Generic[U]):
     """Asks the gate once per offer and dispatches what it registers.
 
     A unit that was registered but not dispatched keeps its place and its force: the gate would answer a second
@@ -31,24 +31,28 @@ class Admission(Generic[K]):
         observer: is told each outcome.
     """
 
-    def __init__(self, gate: Gate, dispatch: Dispatch, *, force: bool, observer: WatchObserver) -> None:
+    def __init__(self, gate: Gate[U], dispatch: Dispatch[U], *, force: bool, observer: WatchObserver) -> None:
         self._gate = gate
         self._dispatch = dispatch
         self._force = force
         self._observer = observer
-        self._registered: dict[K, bool] = {}
-        self._forced: set[K] = set()
+        self._registered: dict[UnitId, bool] = {}
+        self._forced: set[UnitId] = set()
         self.totals: Counter[str] = Counter()
         """Registered, skipped, dispatched and failed offers so far."""
 
-    def force(self, key: K) -> bool:
+    def force(self, ident: UnitId) -> bool:
         """Return whether the unit's next offer is forced."""
-        return self._registered.get(key, self._force and key not in self._forced)
+        return self._registered.get(ident, self._force and ident not in self._forced)
 
-    def admit(self, key: K, ready: ReadyBatch) -> Verdict:
+    def holds(self, ident: UnitId) -> bool:
+        """Return whether the unit is registered but not dispatched yet."""
+        return ident in self._registered
+
+    def admit(self, ready: U) -> Verdict:
         """Take one unit as far as it goes; never raises."""
         try:
-            if not self._is_registered(key, ready):
+            if not self._is_registered(ready):
                 return "done"
         except NotNow as away:
             return self._later(ready, away)
@@ -65,17 +69,17 @@ class Admission(Generic[K]):
             self._failed(ready, str(error))
         else:
             self.totals["dispatched"] += 1
-            self._observer.unit(str(ready.ident), "dispatched", f"{len(ready.files)} files")
-        del self._registered[key]
+            self._observer.unit(str(ready.ident), "dispatched", ready.summary)
+        del self._registered[ready.ident]
         return "done"
 
-    def _is_registered(self, key: K, ready: ReadyBatch) -> bool:
-        if key in self._registered:
+    def _is_registered(self, ready: U) -> bool:
+        if ready.ident in self._registered:
             return True
         answer = self._gate(ready)
-        self._forced.add(key)
+        self._forced.add(ready.ident)
         if answer.registered:
-            self._registered[key] = ready.force
+            self._registered[ready.ident] = ready.force
             self.totals["registered"] += 1
             return True
         self.totals["skipped"] += 1
@@ -83,11 +87,11 @@ class Admission(Generic[K]):
         self._observer.unit(str(ready.ident), "skipped", f"{answer.status}{changed}")
         return False
 
-    def _later(self, ready: ReadyBatch, away: NotNow) -> Verdict:
+    def _later(self, ready: U, away: NotNow) -> Verdict:
         self._observer.unit(str(ready.ident), "put off", str(away))
         return "later"
 
-    def _failed(self, ready: ReadyBatch, detail: str) -> None:
+    def _failed(self, ready: U, detail: str) -> None:
         self.totals["failed"] += 1
         self._observer.unit(str(ready.ident), "failed", detail)
 

@@ -10,9 +10,11 @@ FileMark = tuple[str, int, int]
 """One file as a pass saw it: (path relative to the watched folder, mtime in ns, size in bytes)."""
 
 Fingerprint = tuple[FileMark, ...]
-"""The files of one candidate, in a fixed order."""
+"""The files of one candidate, in a fixed order; sources of many files per candidate use a digest instead."""
 
 K = TypeVar("K", bound=Hashable)
+F = TypeVar("F")
+"""A fingerprint: whatever is equal as long as no file has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Observation(Generic[K]):
     """Keys whose fingerprint has not been unchanged for long enough."""
 
 
-class StabilityEngine(Generic[K]):
+class StabilityEngine(Generic[K, F]):
     """Offers each candidate once, when its fingerprint has stayed unchanged for ``stability_seconds``.
 
     Two passes at least must see the same fingerprint, so with 0 s a candidate is ready in its second pass. What was
@@ -49,18 +51,18 @@ class StabilityEngine(Generic[K]):
         if not stability_seconds >= 0:
             raise BadInput("--stability-seconds", found=str(stability_seconds), expected="0 or more seconds")
         self._stability = stability_seconds
-        self._present: dict[K, Fingerprint] = {}
+        self._present: dict[K, F] = {}
         self._since: dict[K, float] = {}
-        self._offered: dict[K, Fingerprint] = {}
+        self._offered: dict[K, F] = {}
         self._forgotten: set[K] = set()
 
-    def observe(self, candidates: Mapping[K, Fingerprint], now: float, until: float | None = None) -> Observation[K]:
+    def observe(self, candidates: Mapping[K, F], now: float, until: float | None = None) -> Observation[K]:
         """Take everything that is there now; see `advance` for the arguments and the answer."""
         changed = {key: mark for key, mark in candidates.items() if self._present.get(key) != mark}
         return self.advance(changed, self._present.keys() - candidates.keys(), now, until)
 
     def advance(
-        self, changed: Mapping[K, Fingerprint], gone: Collection[K], now: float, until: float | None = None
+        self, changed: Mapping[K, F], gone: Collection[K], now: float, until: float | None = None
     ) -> Observation[K]:
         """Take what is different since the last pass; all else counts as seen unchanged.
 
@@ -96,7 +98,7 @@ class StabilityEngine(Generic[K]):
             self._offered[key] = self._present[key]
         return Observation(ready, tuple(reopened), tuple(gone), tuple(self._since))
 
-    def fingerprint(self, key: K) -> Fingerprint:
+    def fingerprint(self, key: K) -> F:
         """Return the fingerprint of a candidate that is there.
 
         Raises:

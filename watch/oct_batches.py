@@ -54,7 +54,9 @@ class OCTBatches:
         """Tiles that are there twice, and mosaics with more tiles than the configuration says."""
         return (*self._twice.values(), *(self._too_many(mosaic) for mosaic in self._beyond))
 
-    def update(self, touched: Mapping[BatchKey, list[TileFile]], known: Mapping[str, FileMark]) -> Delta[BatchKey]:
+    def update(
+        self, touched: Mapping[BatchKey, list[TileFile]], known: Mapping[str, FileMark]
+    ) -> Delta[BatchKey, Fingerprint]:
         """Take new files.
 
         Args:

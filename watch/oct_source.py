@@ -3,14 +3,14 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from opticstream.core.oct_layout import batch_of_tile
 from opticstream.watch.delta import Delta
-from opticstream.watch.engine import FileMark
+from opticstream.watch.engine import FileMark, Fingerprint
+from opticstream.watch.listing import listing
 from opticstream.watch.mosaic_ranges import MosaicRanges
 from opticstream.watch.oct_batches import BatchKey, OCTBatches, TileFile
 from opticstream.watch.report import IncompleteUnit, Problem
@@ -108,7 +108,7 @@ class OCTSource:
         name = TileName.parse(mark[0])
         return self._kinds[0] if name is None or name.kind is None else name.kind
 
-    def poll(self) -> Delta[BatchKey]:
+    def poll(self) -> Delta[BatchKey, Fingerprint]:
         """Look at the folder once and return which complete batches are new, different or gone.
 
         Raises:
@@ -137,7 +137,7 @@ class OCTSource:
         # A folder nobody writes to lists its files in the same order every time, and a comparison with the file
         # expected next is cheaper than looking the name up.
         expected = iter(self._order)
-        with _listing(self._folder) as entries:
+        with listing(self._folder) as entries:
             for entry in entries:
                 name = entry.name
                 mark = next(expected, _NEW)
@@ -221,18 +221,3 @@ class OCTSource:
 def _cannot_stat(name: str, error: OSError, sight: _Sight) -> None:
     if not isinstance(error, FileNotFoundError):  # gone between listing and stat: nothing special
         sight.odd[name] = f"cannot be looked at: {error.strerror or error}"
-
-
-@contextmanager
-def _listing(folder: Path) -> "Iterator[Iterator[os.DirEntry[str]]]":
-    """List through a descriptor where the system can: stats then skip resolving the folder's path each time."""
-    if os.scandir not in os.supports_fd:
-        with os.scandir(folder) as entries:
-            yield entries
-        return
-    handle = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    try:
-        with os.scandir(handle) as entries:
-            yield entries
-    finally:
-        os.close(handle)

@@ -12,6 +12,7 @@ from opticstream.watch.engine import Observation, StabilityEngine
 from opticstream.watch.stop_signal import StopSignal
 
 K = TypeVar("K", bound=Hashable)
+F = TypeVar("F")
 R = TypeVar("R")
 
 _log = logging.getLogger("opticstream.watch")
@@ -34,7 +35,7 @@ class Tick(Generic[K]):
     """Whether the watcher was asked to stop: leave what is not begun."""
 
 
-class PollingStableWatcher(Generic[K, R]):
+class PollingStableWatcher(Generic[K, F, R]):
     """Discovers candidates, waits until each is stable, and hands them over, in the calling thread.
 
     Args:
@@ -49,13 +50,13 @@ class PollingStableWatcher(Generic[K, R]):
 
     def __init__(
         self,
-        discover: Callable[[], Delta[K]],
+        discover: Callable[[], Delta[K, F]],
         process: Callable[[Tick[K]], R],
         *,
         stability_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.engine: StabilityEngine[K] = StabilityEngine(stability_seconds)
+        self.engine: StabilityEngine[K, F] = StabilityEngine(stability_seconds)
         self._discover = discover
         self._process = process
         self._clock = clock

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
-from opticstream.watch.ready_batch import ReadyBatch
+from opticstream.watch.ready_unit import ReadyUnit
 from opticstream.watch.report import PassReport, Problem
+
+U = TypeVar("U", bound=ReadyUnit)
 
 Outcome = Literal["dispatched", "skipped", "failed", "put off", "changed", "would dispatch"]
 
@@ -26,10 +28,10 @@ class GateAnswer:
     """Its row was made from files with another fingerprint."""
 
 
-Gate = Callable[[ReadyBatch], GateAnswer]
+Gate = Callable[[U], GateAnswer]
 """Registers a unit, atomically among all watchers. May raise `NotNow`."""
 
-Dispatch = Callable[[ReadyBatch], None]
+Dispatch = Callable[[U], None]
 """Starts or does a registered unit's work, in the watcher's thread. May raise `NotNow`."""
 
 

@@ -25,6 +25,11 @@ class ReadyBatch:
     force: bool = False
     """Take it whatever its row says: --force-resend, for the first offer of each unit in a watcher's run."""
 
+    @property
+    def summary(self) -> str:
+        """One line for the operator."""
+        return f"{len(self.files)} files"
+
 
 def digest(fingerprint: Fingerprint) -> str:
     """Return the text form of a fingerprint, the same in every run and on every host."""

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from opticstream.watch.ready_batch import ReadyBatch
+from opticstream.watch.ready_unit import ReadyUnit
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something in the folder that keeps a file or a batch from being taken."""
+    """Something in the folder that keeps a file or a unit from being taken."""
 
     where: str
-    """The file, batch or mosaic it is about."""
+    """The file, folder, unit or mosaic it is about."""
     text: str
 
     def __str__(self) -> str:
@@ -37,11 +37,23 @@ class IncompleteUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class IncompleteStrip:
+    """A strip's folder that does not hold enough yet."""
+
+    folder: str
+    """Its name."""
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class PassReport:
-    """One pass in numbers; units are batches. Counts from ``ready`` on are of this pass alone."""
+    """One pass in numbers; units are batches or strips. Counts from ``ready`` on are of this pass alone."""
 
     seen: int = 0
-    """Units with at least one file in the folder."""
+    """Batches with at least one file in the folder; strips with a folder."""
     waiting: int = 0
     """Complete units not yet stable."""
     incomplete: int = 0
@@ -60,14 +72,14 @@ class PassReport:
     more: bool = False
     """Whether the next pass should follow at once, for backfill."""
     files: int = 0
-    """Tile files in the folder."""
+    """Tile files in the folder; files of the strips that were looked into."""
     seconds: float = 0.0
     """How long the pass took, wall clock."""
     problems: int = 0
     problem_list: tuple[Problem, ...] = field(default=(), repr=False)
     """Every problem that stands, new or not."""
-    incomplete_units: tuple[IncompleteUnit, ...] = field(default=(), repr=False)
-    would_dispatch: tuple[ReadyBatch, ...] = field(default=(), repr=False)
+    incomplete_units: tuple[IncompleteUnit | IncompleteStrip, ...] = field(default=(), repr=False)
+    would_dispatch: tuple[ReadyUnit, ...] = field(default=(), repr=False)
     """What a dry run would have offered to the gate."""
     folder_error: str = ""
     """Why the folder could not be read in this pass; the other numbers are then those of the last one."""

@@ -34,7 +34,7 @@ class SnapshotSource(Generic[C, K]):
         self._last: dict[K, Fingerprint] = {}
         self._warned: set[K] = set()
 
-    def poll(self) -> Delta[K]:
+    def poll(self) -> Delta[K, Fingerprint]:
         """Look once.
 
         Raises:

@@ -1,11 +1,10 @@
 """What an OCT tile's file name says."""
 
-import fnmatch
 import re
 from typing import Literal, NamedTuple
 
-from opticstream.core.errors import BadInput
 from opticstream.core.scan_config import TileSavingType
+from opticstream.watch.name_pattern import NamePattern
 
 TileKind = Literal["complex", "spectral"]
 DEFAULT_PATTERN = "*cropped_focus*.nii"
@@ -65,16 +64,10 @@ class TileReader:
     """
 
     def __init__(self, pattern: str = DEFAULT_PATTERN) -> None:
-        globs = [part.strip() for part in pattern.split(",") if part.strip()]
-        if not globs or any("/" in glob or "\\" in glob for glob in globs):
-            raise BadInput(
-                "--pattern",
-                found=repr(pattern),
-                expected=f"file name patterns separated by commas, such as {DEFAULT_PATTERN}",
-            )
-        self._matches = re.compile("|".join(fnmatch.translate(glob) for glob in globs), re.IGNORECASE).match
+        names = NamePattern(pattern, "file name", DEFAULT_PATTERN)
+        self._takes = names.takes
         # A leading star takes whatever stands before an ending that matches.
-        self._endings_decide = all(glob.startswith("*") for glob in globs)
+        self._endings_decide = all(glob.startswith("*") for glob in names.globs)
         self._endings: dict[str, tuple[TileKind | None, bool]] = {}
 
     def read(self, name: str) -> TileName | None:
@@ -87,7 +80,7 @@ class TileReader:
         if known is None:
             known = self._learn(rest)
         kind, surely = known
-        if not surely and not self._matches(name):
+        if not surely and not self._takes(name):
             return None
         # Half the cost of TileName(...), for every new file.
         return tuple.__new__(TileName, (int(mosaic), int(tile), kind))
@@ -95,6 +88,6 @@ class TileReader:
     def _learn(self, rest: str) -> tuple[TileKind | None, bool]:
         if len(self._endings) >= _MOST_ENDINGS:
             self._endings.clear()
-        known = _kind(rest), self._endings_decide and self._matches(rest) is not None
+        known = _kind(rest), self._endings_decide and self._takes(rest)
         self._endings[rest] = known
         return known

@@ -35,7 +35,7 @@ def wait_until_stable(
     Raises:
         BadInput: ``stability_seconds`` is negative.
     """
-    engine: StabilityEngine[str] = StabilityEngine(stability_seconds)
+    engine: StabilityEngine[str, Fingerprint] = StabilityEngine(stability_seconds)
     waiter = stop or threading.Event()
     began = clock()
     while not waiter.is_set():

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opticstream.core.errors import BadFile
-from opticstream.imaging.psoct.mat_file import read_mat_numbers
+from opticstream.imaging.mat_file import read_mat_numbers
 
 Vector = NDArray[np.float64]
 

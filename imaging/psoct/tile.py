@@ -1,8 +1,6 @@
 """A complex tile in, volumes and enface maps out."""
 
 import math
-import os
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from opticstream.core.errors import BadInput
 from opticstream.core.oct_layout import ENFACE_MODALITIES, VOLUME_MODALITIES
+from opticstream.imaging.kernel_cache import numba_usable, use_kernel_cache
 from opticstream.imaging.nifti import check_complex_tile, map_nifti
 from opticstream.imaging.psoct.options import TileOptions
 from opticstream.imaging.psoct.reference import reference_rows
@@ -36,14 +35,6 @@ class TileProducts:
     """``aip`` and ``mip`` in dB, ``ret`` and ``ori`` in degrees, ``biref`` without unit, ``surf`` in samples; (ny, nx)."""
 
 
-def use_kernel_cache(folder: Path) -> None:
-    """Keep compiled kernels in ``folder``, so that each machine compiles once; call it before the first tile."""
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ["NUMBA_CACHE_DIR"] = str(folder)
-    if "numba" in sys.modules:
-        sys.modules["numba"].config.CACHE_DIR = str(folder)
-
-
 def warm_kernels(folder: Path) -> float:
     """Compile the kernels, or load them from the cache; return the seconds it took."""
     use_kernel_cache(folder)
@@ -51,17 +42,6 @@ def warm_kernels(folder: Path) -> float:
     if numba_usable():
         process_complex_tile(np.zeros((4, 1, 4), np.float32), TileOptions(), backend="numba")
     return time.monotonic() - began
-
-
-def numba_usable() -> bool:
-    """Say whether kernels can be compiled here; ``NUMBA_DISABLE_JIT=1`` and a missing numba say no."""
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        return False
-    try:
-        import numba  # noqa: F401 (only whether it is there)
-    except ImportError:
-        return False
-    return True
 
 
 def process_complex_tile(

@@ -14,13 +14,18 @@ from numpy.typing import NDArray
 
 from opticstream.core.errors import BadFile
 
+_Variable = tuple[str, NDArray[np.float64] | None]
+
 _MOST_BYTES = 64 << 20
 """Far above any calibration; what claims more is something else."""
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-_NUMERIC_CLASSES = range(6, 16)
+_STRUCT, _NUMERIC_CLASSES = 2, range(6, 16)
+_DEEPEST = 8
+"""Structures inside structures that are followed; a damaged file must not recurse for ever."""
+
 _COMPLEX_FLAG = 0x800
 
 
@@ -29,7 +34,7 @@ def read_mat_numbers(path: Path, names: Collection[str], *, action: str) -> dict
 
     Args:
         path: a MATLAB file.
-        names: the variables that are needed.
+        names: the variables that are needed; ``a.b`` is field b of the structure a.
         action: what to do when the file is not there.
 
     Raises:
@@ -60,7 +65,7 @@ def read_mat_numbers(path: Path, names: Collection[str], *, action: str) -> dict
     return found
 
 
-def _variables(data: bytes) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
+def _variables(data: bytes) -> Iterator[_Variable]:
     """Yield each variable; None: it holds something else than real numbers.
 
     Raises:
@@ -75,7 +80,7 @@ def _variables(data: bytes) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
             inner = zlib.decompressobj().decompress(content, _MOST_BYTES)
             kind, content = next(_elements(inner, order), (0, b""))
         if kind == _MATRIX:
-            yield _matrix(content, order)
+            yield from _arrays(content, order)
 
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
@@ -96,22 +101,55 @@ def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
         yield kind, data[start : start + size]
 
 
-def _matrix(content: bytes, order: str) -> tuple[str, NDArray[np.float64] | None]:
+def _arrays(content: bytes, order: str, at: str | None = None, depth: int = 0) -> Iterator[_Variable]:
+    """Yield an array's name and content; of a structure the fields, under dotted names.
+
+    Args:
+        content: bytes of the array's element.
+        order: byte order of the file.
+        at: name of a field; its array has none of its own.
+        depth: structures around this one.
+    """
     parts = list(_elements(content, order)) if content else []
     if len(parts) < 3:
-        raise ValueError("an array without flags, size or name")
+        if at is None:
+            raise ValueError("an array without flags, size or name")
+        yield at, None  # an empty field
+        return
     flags, sizes, name = (part for _, part in parts[:3])
-    text = name.decode("ascii", "replace")
+    text = at or name.decode("ascii", "replace")
     if len(flags) < 4 or len(sizes) % 4:
         raise ValueError(f"flags or size of {text}")
     flag = int(np.frombuffer(flags, f"{order}u4", 1)[0])
-    if flag & 0xFF not in _NUMERIC_CLASSES or flag & _COMPLEX_FLAG:
-        return text, None
     shape = [int(length) for length in np.frombuffer(sizes, f"{order}i4")]
-    kind, numbers = parts[3] if len(parts) > 3 else (0, b"")
+    yield text, _numbers(text, flag, shape, parts[3:], order)
+    if flag & 0xFF == _STRUCT and math.prod(shape) == 1 and depth < _DEEPEST:
+        for field, value in _fields(text, parts[3:], order):
+            yield from _arrays(value, order, f"{text}.{field}", depth + 1)
+
+
+def _fields(text: str, parts: list[tuple[int, bytes]], order: str) -> Iterator[tuple[str, bytes]]:
+    """Yield name and array of each field of a single structure."""
+    if len(parts) < 2 or len(parts[0][1]) != 4:
+        raise ValueError(f"field names of {text}")
+    width, names = int(np.frombuffer(parts[0][1], f"{order}i4")[0]), parts[1][1]
+    if width < 1 or len(names) != width * (len(parts) - 2):
+        raise ValueError(f"number of fields of {text}")
+    for index, (kind, value) in enumerate(parts[2:]):
+        if kind != _MATRIX:
+            raise ValueError(f"a field of {text}")
+        yield names[index * width : (index + 1) * width].split(b"\0")[0].decode("ascii", "replace"), value
+
+
+def _numbers(
+    text: str, flag: int, shape: list[int], parts: list[tuple[int, bytes]], order: str
+) -> NDArray[np.float64] | None:
+    if flag & 0xFF not in _NUMERIC_CLASSES or flag & _COMPLEX_FLAG:
+        return None
+    kind, numbers = parts[0] if parts else (0, b"")
     if kind not in _TYPES or min(shape, default=-1) < 0:
         raise ValueError(f"type or size of {text}")
     dtype = np.dtype(f"{order}{_TYPES[kind]}")
     if math.prod(shape) * dtype.itemsize != len(numbers):
         raise ValueError(f"number of values of {text}")
-    return text, np.frombuffer(numbers, dtype).astype(np.float64).reshape(shape, order="F")
+    return np.frombuffer(numbers, dtype).astype(np.float64).reshape(shape, order="F")
