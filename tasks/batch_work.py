@@ -1,25 +1,19 @@
 """One claimed batch: what to read, where to write, and the right to publish it."""
 
-import contextlib
-import logging
-import os
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from opticstream.core.errors import BadInput, ClaimLost, OpticstreamError
+from opticstream.core.errors import BadInput
 from opticstream.core.identifiers import BatchId
 from opticstream.core.oct_layout import complex_path, contact_sheet_path, product_path, tiles_of_batch
 from opticstream.core.scan_config import PSOCTScanConfig
-from opticstream.core.settings import load_settings
 from opticstream.core.staging import StagedFiles, sweep_older
-from opticstream.state import OCT_TREE, Claim, ProjectState, open_database
+from opticstream.state import Claim, ProjectState
+from opticstream.tasks.claimed_work import ClaimedWork
 from opticstream.watch.tile_name import TileKind, TileName, kinds_of
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,36 +27,19 @@ class Tile:
     """Spectra saved beside complex fields."""
 
 
-@contextmanager
-def open_oct_project(project: str) -> Iterator[tuple[ProjectState, PSOCTScanConfig]]:
-    """Open a project's state and read its configuration, both from the store.
-
-    Raises:
-        ProjectNotFound: it has not been set up.
-    """
-    with open_database(load_settings()) as database:
-        state = ProjectState(database, OCT_TREE, project)
-        yield state, PSOCTScanConfig.model_validate(state.peek_project().config)
-
-
-class BatchWork:
-    """The work on one batch; a context manager that keeps the lease and settles the row whatever happens.
-
-    Leaving it with an exception marks the batch failed with that error, except when the claim was lost: then the
-    successor's result stands. Nothing is under a final name before :meth:`commit` has checked the token.
-    """
+class BatchWork(ClaimedWork):
+    """The work on one batch; nothing is under a final name before :meth:`commit` has checked the token."""
 
     def __init__(self, state: ProjectState, config: PSOCTScanConfig, claim: Claim) -> None:
         assert isinstance(claim.ident, BatchId)  # noqa: S101 (batches are claimed by BatchId only)
-        self.state, self.config, self.claim = state, config, claim
+        super().__init__(state, claim)
+        self.config, self.claim = config, claim
         self.ident: BatchId = claim.ident
         self.base = Path(claim.source.get("project_base_path") or config.project_base_path)
         self.enface: dict[int, Mapping[str, Any]] = {}
         """Tile → enface maps, (ny, nx) float32, kept small for the contact sheet."""
         self.picture: bytes = b""
         self._staged = StagedFiles(claim.token)
-        self._lease = state.lease(claim)
-        self._committed = False
 
     @property
     def tiles(self) -> list[Tile]:
@@ -124,14 +101,6 @@ class BatchWork:
         """Return the temporary path behind a final name."""
         return self._staged.path(final)
 
-    def check(self) -> None:
-        """Return if the claim still holds; called between blocks of work.
-
-        Raises:
-            ClaimLost: it does not.
-        """
-        self._lease.check()
-
     def commit(self, event: str) -> None:
         """Publish every product, set the milestones, complete the batch and announce it, in one transaction.
 
@@ -146,17 +115,16 @@ class BatchWork:
             for milestone in ("volume_processed", "enface_processed"):
                 unit.set_milestone(milestone)
             unit.announce(event, {"batch_ident": self.ident.model_dump(mode="json")}, self.claim.token)
-        self._committed = True
+        self.committed(self.claim.stage)
 
-    def __enter__(self) -> Self:
-        self._lease.__enter__()
-        try:
-            for names in (self._possible_names(), self._possible_complex()):
-                sweep_older(names[0].parent, [path.name for path in names], self.claim.token)
-        except BaseException:
-            self._lease.__exit__(None, None, None)
-            raise
-        return self
+    def sweep(self) -> None:
+        """Remove what dead claims of this batch left behind."""
+        for names in (self._possible_names(), self._possible_complex()):
+            sweep_older(names[0].parent, [path.name for path in names], self.claim.token)
+
+    def discard(self) -> None:
+        """Remove what is still under temporary names."""
+        self._staged.discard()
 
     def _possible_names(self) -> list[Path]:
         modalities = (*self.config.volume_modalities, *self.config.enface_modalities)
@@ -169,29 +137,3 @@ class BatchWork:
     @property
     def _numbers(self) -> range:
         return tiles_of_batch(self.ident.batch, self.config.acquisition.grid_size_y)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._lease.__exit__(None, None, None)
-        if self._committed:
-            return
-        try:
-            self._staged.discard()
-        except OSError as problem:
-            log.warning("%s: temporary files were left behind: %s", self.ident, problem)
-        if isinstance(error, Exception):
-            if not isinstance(error, ClaimLost):
-                # Raises ClaimLost when a successor is at work: then what went wrong here is that, not what it led to.
-                self.state.fail(self.claim, describe(error))
-        elif error is not None:  # interrupted from outside: nobody's fault, and no attempt
-            with contextlib.suppress(ClaimLost):
-                self.state.release(self.claim)
-
-
-def describe(error: BaseException) -> str:
-    """Return the error as it is stored with the attempt: one line of ours, a traceback of anything unexpected."""
-    if isinstance(error, OpticstreamError):
-        return str(error)
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{os.strerror(error.errno) if error.errno else error}"
-    return "".join(traceback.format_exception(error))[-4000:]

@@ -4,9 +4,8 @@ from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
 
-from opticstream.core.errors import BadFile, ClaimRefused
+from opticstream.core.errors import BadFile
 from opticstream.core.events import BATCH_PROCESSED
 from opticstream.core.files import sync_file
 from opticstream.core.oct_layout import ENFACE_MODALITIES, VOLUME_MODALITIES, batch_id
@@ -15,9 +14,10 @@ from opticstream.core.settings import load_settings
 from opticstream.state import ProjectState
 from opticstream.state.offers import ready_units
 from opticstream.tasks.batch_work import BatchWork, Tile
+from opticstream.tasks.claiming import claim_first, run_owner
+from opticstream.tasks.jobs import BATCHES
 
 STAGE = "process"
-_FINE = {"done", "held", "backoff"}
 
 
 @task(task_run_name="claim", cache_policy=NO_CACHE)
@@ -45,19 +45,12 @@ def claim_batch(
     if file_list:
         source = {"file_list": file_list, "project_base_path": str(config.project_base_path)}
         state.register_ready(ident, fingerprint="manual", source=source, dispatch="run")
-    owner = f"{flow_run.get_name() or 'process_tile_batch'} {flow_run.get_id() or ''}".rstrip()
-    refused = None
-    for candidate in (ident, *(ready_units(state) if or_next else ())):
-        try:
-            return BatchWork(state, config, state.claim(candidate, STAGE, owner=owner, force=force))
-        except ClaimRefused as problem:
-            refused = refused or problem
-            force = False  # meant for the batch that was asked for
-    assert refused is not None  # noqa: S101 (the asked one at least was refused)
-    if refused.reason not in _FINE:
-        raise refused
-    get_run_logger().info("Nothing to do: %s", refused)
-    return refused.reason
+    owner = run_owner("process_tile_batch")
+    return claim_first(
+        (ident, *(ready_units(state, BATCHES) if or_next else ())),
+        lambda candidate, forced: BatchWork(state, config, state.claim(candidate, STAGE, owner=owner, force=forced)),
+        force=force,
+    )
 
 
 @task(task_run_name="tile {tile.number}", cache_policy=NO_CACHE)

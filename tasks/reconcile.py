@@ -19,11 +19,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from opticstream.state import ProjectState
+from opticstream.state.job import Job
 from opticstream.state.offers import Offer, offer_again, owners, stalled_offers
 
 log = logging.getLogger(__name__)
 
-EVENT_FLOW = "process_tile_batch_event_flow"
 _IN_FLIGHT = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
 _BEGUN = {StateType.PENDING, StateType.RUNNING, StateType.CANCELLING}
 _ENOUGH = 16
@@ -46,30 +46,26 @@ class Reconciled:
     """Runs whose process is gone, marked as crashed."""
 
 
-def deployment_name(project: str) -> str:
-    """Return the name of a project's batch deployment; ``prefect.yaml`` makes it in the same way."""
-    return f"oct-{project}"
-
-
-def reconcile_project(state: ProjectState, offers: list[Offer] | None = None) -> Reconciled:
-    """Create runs for stalled units, never more than are missing, and few at a time.
+def reconcile_project(state: ProjectState, job: Job, offers: list[Offer] | None = None) -> Reconciled:
+    """Create runs of one job for stalled units, never more than are missing, and few at a time.
 
     Args:
         state: the project.
+        job: what the deployment does.
         offers: the units that need a run; None: those that nobody came for in time.
 
     Raises:
         httpx.HTTPError: the Prefect API does not answer; nothing is lost, the next look does it.
     """
     if offers is None:
-        offers = stalled_offers(state)
+        offers = stalled_offers(state, job)
     with get_client(sync_client=True) as client:
         try:
-            deployment = client.read_deployment_by_name(f"{EVENT_FLOW}/{deployment_name(state.name)}").id
+            deployment = client.read_deployment_by_name(f"{job.flow}/{job.deployment(state.name)}").id
         except ObjectNotFound:
             return Reconciled(len(offers), 0, 0, 0)
         runs = _runs_in_flight(client, deployment)
-        dead = _silent_runs(state, runs)
+        dead = _silent_runs(state, job, runs)
         for run in dead:
             client.set_flow_run_state(run.id, Crashed(message="Its process is gone."), force=True)
         living = len(runs) - len(dead)
@@ -78,9 +74,10 @@ def reconcile_project(state: ProjectState, offers: list[Offer] | None = None) ->
         missing = min(len(offers) - living, _ENOUGH - living)
         created = 0
         for offer in offers[: max(0, missing)]:
-            created += _create_run(client, deployment, state, offer)
+            created += _create_run(client, deployment, state, job, offer)
     if created or dead:
-        log.info("%s: %d units had no run, %d made; %d dead runs ended", state.name, len(offers), created, len(dead))
+        name = job.deployment(state.name)
+        log.info("%s: %d units had no run, %d made; %d dead runs ended", name, len(offers), created, len(dead))
     return Reconciled(len(offers), living, created, len(dead))
 
 
@@ -98,10 +95,10 @@ def _runs_in_flight(client: SyncPrefectClient, deployment: UUID) -> list[FlowRun
             return runs
 
 
-def _silent_runs(state: ProjectState, runs: list[FlowRun]) -> list[FlowRun]:
+def _silent_runs(state: ProjectState, job: Job, runs: list[FlowRun]) -> list[FlowRun]:
     """Return the runs whose process is gone, and those that began long ago and hold no claim."""
     before = datetime.now(UTC) - timedelta(seconds=max(_SILENT_S, state.database.settings.lease_s))
-    living, gone = (" ".join(names) for names in owners(state))
+    living, gone = (" ".join(names) for names in owners(state, job))
 
     def is_silent(run: FlowRun) -> bool:
         if run.state is None or run.state.type not in _BEGUN:
@@ -111,24 +108,24 @@ def _silent_runs(state: ProjectState, runs: list[FlowRun]) -> list[FlowRun]:
     return [run for run in runs if is_silent(run)]
 
 
-def _create_run(client: SyncPrefectClient, deployment: UUID, state: ProjectState, offer: Offer) -> bool:
-    run = _run_of(client, deployment, state, offer)
+def _create_run(client: SyncPrefectClient, deployment: UUID, state: ProjectState, job: Job, offer: Offer) -> bool:
+    run = _run_of(client, deployment, state, job, offer)
     if run.state is None or not run.state.is_final():
         return True
     # The run of this number is over and the unit is still there: it needs another one.
     fresh = offer_again(state, offer)
     if fresh is None:
         return False
-    _run_of(client, deployment, state, fresh)
+    _run_of(client, deployment, state, job, fresh)
     return True
 
 
-def _run_of(client: SyncPrefectClient, deployment: UUID, state: ProjectState, offer: Offer) -> FlowRun:
+def _run_of(client: SyncPrefectClient, deployment: UUID, state: ProjectState, job: Job, offer: Offer) -> FlowRun:
     """Return the run of an offer; the same offer has one run, whoever asks for it."""
     level = state.tree.level(offer.ident)
     payload: dict[str, Any] = {level.payload_key: offer.ident.model_dump(mode="json"), **offer.source}
     return client.create_flow_run_from_deployment(
         deployment,
         parameters={"payload": payload},
-        idempotency_key=f"{offer.ident}/{level.stages[0]}/{offer.dispatch_no}",
+        idempotency_key=f"{offer.ident}/{job.stages[0]}/{offer.dispatch_no}",
     )

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 
 
-def _never_fatal(publish: Callable[P, None]) -> Callable[P, None]:
+def never_fatal(publish: Callable[P, None]) -> Callable[P, None]:
     """Turn any failure to publish into a warning: the products are committed, the page is not worth a rerun."""
 
     @wraps(publish)
@@ -41,7 +41,7 @@ def publish_batch(work: BatchWork) -> None:
     publish_progress(work.state, work.config)
 
 
-@_never_fatal
+@never_fatal
 def _publish_picture(work: BatchWork) -> None:
     ident = work.ident
     picture = base64.b64encode(work.picture).decode("ascii")
@@ -54,7 +54,7 @@ def _publish_picture(work: BatchWork) -> None:
     )
 
 
-@_never_fatal
+@never_fatal
 def publish_progress(state: ProjectState, config: PSOCTScanConfig) -> None:
     """Show how far each mosaic of the project is, as a table."""
     create_table_artifact(
@@ -66,29 +66,28 @@ def publish_progress(state: ProjectState, config: PSOCTScanConfig) -> None:
 
 def progress_table(state: ProjectState, config: PSOCTScanConfig) -> list[dict[str, Any]]:
     """Return one row per mosaic: expected batches, and how many are in which status."""
+    return [
+        progress_row({"slice": slice_, "mosaic": mosaic}, "batches", config.batches_of_mosaic(mosaic), numbers)
+        for (slice_, mosaic), numbers in leaves_by_parent(state).items()
+    ]
+
+
+def leaves_by_parent(state: ProjectState) -> dict[tuple[int, int], dict[str, int]]:
+    """Return how many of the innermost units are in which status, by the two numbers of their parent."""
     counted: dict[tuple[int, int], dict[str, int]] = {}
     with state.database.peek() as connection:
         for row in connection.execute(
             select(units.c.n1, units.c.n2, units.c.status, func.count().label("number"))
-            .where(units.c.project_id == state.row.id, units.c.level == "batch")
+            .where(units.c.project_id == state.row.id, units.c.level == state.tree.leaf.name)
             .group_by(units.c.n1, units.c.n2, units.c.status)
             .order_by(units.c.n1, units.c.n2)
         ):
             counted.setdefault((row.n1, row.n2), {})[row.status] = row.number
-    table = []
-    for (slice_, mosaic), numbers in counted.items():
-        expected = config.batches_of_mosaic(mosaic)
-        done = numbers.get("completed", 0)
-        table.append(
-            {
-                "slice": slice_,
-                "mosaic": mosaic,
-                "batches": expected,
-                "completed": done,
-                "running": numbers.get("running", 0),
-                "ready": numbers.get("ready", 0),
-                "failed": numbers.get("failed", 0),
-                "progress": f"{100 * done / expected:.0f} %",
-            }
-        )
-    return table
+    return counted
+
+
+def progress_row(parent: dict[str, int], noun: str, expected: int, numbers: dict[str, int]) -> dict[str, Any]:
+    """Return one row of a progress table: the parent, how many units it should have, and how far they are."""
+    done = numbers.get("completed", 0)
+    counted = {status: numbers.get(status, 0) for status in ("completed", "running", "ready", "failed")}
+    return {**parent, noun: expected, **counted, "progress": f"{100 * done / expected:.0f} %"}
