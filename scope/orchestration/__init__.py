@@ -1,0 +1,1 @@
+"""Parts of the scope's own process: what it shares, relays and watches over."""
