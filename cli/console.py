@@ -18,6 +18,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, default=str))
 
 
+def print_line(text: str, to: Console = out) -> None:
+    """Print text as it is: neither broken at the terminal's width, nor read as markup, nor coloured."""
+    to.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
 class JsonLines(logging.Formatter):
     """One JSON object per log record."""
 
@@ -42,6 +47,8 @@ def setup_logging(*, verbose: bool = False, json_log: bool = False) -> None:
     """
     if json_log or not verbose:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+        for worker in ("EventsWorker", "APILogWorker"):  # at the end they count what they still send
+            logging.getLogger(worker).setLevel(logging.ERROR)
     logger = logging.getLogger("opticstream")
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
@@ -51,4 +58,6 @@ def setup_logging(*, verbose: bool = False, json_log: bool = False) -> None:
         handler.setFormatter(JsonLines())
     else:
         handler = RichHandler(console=err, show_path=False, rich_tracebacks=False, log_time_format="%H:%M:%S")
+    handler.set_name("terminal")
+    handler.setLevel(logger.level)  # a session's log file lets the logger say more than a terminal shows
     logger.addHandler(handler)

@@ -12,11 +12,18 @@ from opticstream.cli.console import err
 from opticstream.core.errors import BadInput, OpticstreamError
 
 GROUPS = {
+    "answer": ("opticstream.cli.answer", "Answer what a session that runs in Prefect asks."),
     "config": ("opticstream.cli.config", "Settings: what is in force, and where it comes from."),
     "demo": ("opticstream.cli.demo", "See it work: a simulated microscope, watched and processed."),
     "oct": ("opticstream.cli.oct", "PS-OCT: set up, simulate, watch, process, state."),
+    "launch": ("opticstream.cli.launch", "An experiment session: `launch PARAMS.json`, validate, serve."),
+    "lsm": ("opticstream.cli.lsm", "Light sheet: set up, simulate, watch, process, archive, verify, state."),
+    "modules": ("opticstream.cli.modules", "Modules of a session's pipelines: list, show, run by hand."),
+    "scope": ("opticstream.cli.scope", "The live microscope: run, status, stop, commands, settings, repair."),
     "server": ("opticstream.cli.server", "The embedded Prefect server."),
+    "session": ("opticstream.cli.session", "A session's saved state."),
     "state": ("opticstream.cli.state", "The state store of all projects: upgrade its tables."),
+    "sync": ("opticstream.cli.sync", "Session sync: computers agree on a session's name."),
 }
 """Command → module whose ``app`` serves it, and its line in the help."""
 
@@ -52,6 +59,7 @@ class LazyGroup(TyperGroup):
             err.print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True)
             sys.exit(2 if isinstance(error, BadInput) else 1)
         except KeyboardInterrupt:
+            err.print("Interrupted.")
             sys.exit(130)
 
 

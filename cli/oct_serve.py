@@ -1,5 +1,6 @@
 """``opticstream oct serve``."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -19,8 +20,10 @@ def serve(
     `oct watch --no-direct` announces them, here or on another computer; their state and events wait for this command.
     """
     from opticstream.deployments.api import LocalApi
-    from opticstream.deployments.oct_serve import serve_oct
+    from opticstream.deployments.serve import serve_project
+    from opticstream.imaging.psoct import warm_kernels
     from opticstream.state import OCT_TREE, ProjectState, open_database
+    from opticstream.tasks.jobs import BATCHES
 
     setup_logging(verbose=verbose, json_log=json_log)
     settings = load_settings()
@@ -29,6 +32,7 @@ def serve(
         err.print(text, soft_wrap=True)
 
     with open_database(settings) as database:
-        ProjectState(database, OCT_TREE, project)  # an unknown project is told before a server is started
+        state = ProjectState(database, OCT_TREE, project)  # an unknown project is told before a server is started
         LocalApi(settings, say).ensure()
-        serve_oct(settings, database, project, limit=limit, say=say)
+        warm = partial(warm_kernels, settings.kernels)
+        serve_project(settings, state, [BATCHES], limit=limit, warm=warm, say=say)

@@ -4,13 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from opticstream.cli.console import err, out, print_json
+from opticstream.cli.setup_command import Json, Set, save_project, validated, writable
 from opticstream.core.errors import BadInput
 from opticstream.core.scan_config import PSOCTScanConfig
-from opticstream.core.settings import load_settings
-from opticstream.core.validation import problems
 
 
 def setup(
@@ -35,15 +32,11 @@ def setup(
     disp_comp_file: Annotated[
         Path | None, typer.Option(help="File of float64 phases that compensate dispersion.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any other field: processing.enface_depth=80, acquisition.wavelength_um=1.31."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+    set_: Set = None,
+    json: Json = False,
 ) -> None:
     """Create a project, or change its configuration; units that are there are kept."""
-    from opticstream.deployments.api import LocalApi
-    from opticstream.state import OCT_TREE, open_database, setup_project
+    from opticstream.tasks.pipelines import OCT
 
     acquisition: dict[str, Any] = {
         "grid_size_x_normal": grid_size_x_normal,
@@ -60,45 +53,10 @@ def setup(
         "acquisition": acquisition,
         "processing": {"calibration_file": calibration_file, "disp_comp_file": disp_comp_file},
     }
-    for assignment in set_ or ():
-        _assign(fields, assignment)
-    config = _with_absolute_paths(_validated(fields))
+    config = _with_absolute_paths(validated(PSOCTScanConfig, fields, set_ or (), "oct setup"))
     _check_spectral(config)
-    _writable(config.project_base_path)
-    settings = load_settings()
-    LocalApi(settings, lambda text: err.print(text, soft_wrap=True)).ensure()  # before anything is changed
-    with open_database(settings) as database:
-        setup_project(database, OCT_TREE, project, config)
-    from opticstream.tasks.oct_config import save_blocks
-
-    blocks = save_blocks(settings, config)
-    if json:
-        print_json({"project": project, "blocks": blocks, "config": config.model_dump(mode="json")})
-        return
-    out.print(f"Project {project}: products go to {config.project_base_path}", soft_wrap=True)
-    out.print(f"Prefect blocks: {', '.join(blocks)}", soft_wrap=True)
-    out.print(f"Next: opticstream oct watch {project} DIR", soft_wrap=True)
-
-
-def _assign(fields: dict[str, Any], assignment: str) -> None:
-    name, equals, value = assignment.partition("=")
-    if not equals:
-        raise BadInput("--set", found=repr(assignment), expected="FIELD=VALUE, for example processing.enface_depth=80")
-    *path, last = name.split(".")
-    for part in path:
-        fields = fields.setdefault(part, {})
-        if not isinstance(fields, dict):
-            raise BadInput("--set", found=repr(name), expected="acquisition.FIELD, processing.FIELD or FIELD")
-    fields[last] = [part.strip() for part in value.split(",")] if "," in value else value
-
-
-def _validated(fields: dict[str, Any]) -> PSOCTScanConfig:
-    try:
-        return PSOCTScanConfig.model_validate(fields)
-    except ValidationError as error:
-        raise BadInput(
-            "oct setup", found=problems(error), action="`opticstream oct setup --help` lists the options."
-        ) from None
+    writable("--project-base-path", config.project_base_path)
+    save_project(OCT, config, config.project_base_path, json=json)
 
 
 def _with_absolute_paths(config: PSOCTScanConfig) -> PSOCTScanConfig:
@@ -124,15 +82,3 @@ def _check_spectral(config: PSOCTScanConfig) -> None:
         load_calibration(config.processing.calibration_file, config.acquisition.spectral_samples)
     if config.processing.disp_comp_file is not None:
         load_dispersion(config.processing.disp_comp_file)
-
-
-def _writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".opticstream-write-test"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise BadInput(
-            f"--project-base-path {folder}", found=str(error.strerror), expected="a folder this user can write to"
-        ) from None

@@ -2,7 +2,7 @@
 
 import typer
 
-from opticstream.cli.console import out
+from opticstream.cli.console import print_line
 from opticstream.core.settings import load_settings
 from opticstream.state.database import upgrade_database
 
@@ -29,4 +29,4 @@ def upgrade() -> None:
         text = f"{name}: schema version {now}, nothing to do"
     else:
         text = f"{name}: upgraded from schema version {before} to {now}"
-    out.print(text, soft_wrap=True, markup=False, highlight=False)
+    print_line(text)

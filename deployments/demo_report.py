@@ -1,12 +1,12 @@
 """The demo's HTML report: one file, pictures inside, readable without a network."""
 
 import base64
-from collections import Counter
 from html import escape
 from pathlib import Path
 
 from opticstream.core.files import write_text
 from opticstream.deployments.demo import DemoResult
+from opticstream.deployments.demo_stage import DemoPart
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1c2733}
@@ -24,22 +24,39 @@ def write_report(path: Path, result: DemoResult, total_s: float) -> None:
         result: what the demo made.
         total_s: seconds the demo took, server start included.
     """
-    kinds = Counter(product.stem.rpartition("_")[2] for product in result.products)
-    size = sum(product.stat().st_size for product in result.products) / 1e6
-    batches = "".join(
-        f"<tr><td>{escape(key)}</td><td class=n>{seconds:.1f}</td></tr>" for key, seconds in result.seconds.items()
-    )
-    products = "".join(f"<tr><td>{escape(kind)}</td><td class=n>{number}</td></tr>" for kind, number in kinds.items())
-    pictures = "".join(_picture(picture) for picture in result.pictures)
+    parts = "".join(_part(part) for part in result.parts)
     write_text(
         path,
         f"<!doctype html><html lang=en><meta charset=utf-8><title>opticstream demo</title><style>{_STYLE}</style>"
-        f"<h1>opticstream demo: PS-OCT</h1><p>{len(result.seconds)} batches, {len(result.products)} NIfTI files "
-        f"({size:.0f} MB) in {total_s:.0f} s, {result.failed} failed. Prefect UI: <code>{escape(result.ui_url)}</code></p>"
-        f"<h2>Batches</h2><table><tr><th>batch</th><th>seconds</th></tr>{batches}</table>"
-        f"<h2>Products</h2><table><tr><th>modality</th><th>files</th></tr>{products}</table>"
-        f"<h2>Enface maps</h2>{pictures}</html>\n",
+        f"<h1>opticstream demo</h1><p>{len(result.parts)} rigs in {total_s:.0f} s. Prefect UI: "
+        f"<code>{escape(result.ui_url)}</code></p>{parts}</html>\n",
     )
+
+
+def _part(part: DemoPart) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(key)}</td><td class=n>{seconds:.1f}</td></tr>" for key, seconds in part.seconds.items()
+    )
+    products = "".join(
+        f"<tr><td>{escape(kind)}</td><td class=n>{number}</td><td class=n>{size / 1e6:.1f}</td></tr>"
+        for kind, number, size in product_table(part)
+    )
+    pictures = "".join(_picture(picture) for picture in part.pictures)
+    return (
+        f"<h2>{escape(part.title)}</h2><p>{len(part.seconds)} {escape(part.noun)}, {len(part.products)} products, "
+        f"{part.failed} failed.</p>"
+        f"<table><tr><th>{escape(part.noun)}</th><th>seconds</th></tr>{rows}</table>"
+        f"<table><tr><th>product</th><th>number</th><th>MB</th></tr>{products}</table>{pictures}"
+    )
+
+
+def product_table(part: DemoPart) -> list[tuple[str, int, int]]:
+    """Return each kind of product with its number and bytes."""
+    table: dict[str, tuple[int, int]] = {}
+    for path in part.products:
+        number, size = table.get(part.kind_of(path), (0, 0))
+        table[part.kind_of(path)] = number + 1, size + part.size_of(path)
+    return [(kind, number, size) for kind, (number, size) in table.items()]
 
 
 def _picture(path: Path) -> str:

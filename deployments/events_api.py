@@ -6,7 +6,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-_TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0
 
 
 class PrefectEvents:
@@ -14,12 +14,12 @@ class PrefectEvents:
 
     Args:
         url: address of the Prefect API.
+        timeout_s: longest wait for an answer to one request.
     """
 
-    def __init__(self, url: str) -> None:
-        # The relay has its own patience, and its events to keep meanwhile.
-        with temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}):
-            self._client: SyncPrefectClient = get_client(httpx_settings={"timeout": _TIMEOUT_S}, sync_client=True)
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        with temporary_settings({PREFECT_API_URL: url}):
+            self._client: SyncPrefectClient = get_client(httpx_settings={"timeout": timeout_s}, sync_client=True)
             self._client.__enter__()
 
     def post(self, events: list[dict[str, Any]]) -> None:
@@ -43,7 +43,9 @@ class PrefectEvents:
         return {event["id"] for event in answer["events"]}
 
     def _request(self, path: Literal["/events", "/events/filter"], body: Any) -> httpx.Response:
-        answer = self._client.request("POST", path, json=body)
+        # The relay has its own patience, and its events to keep meanwhile. Prefect asks for this at each request.
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+            answer = self._client.request("POST", path, json=body)
         answer.raise_for_status()
         return answer
 

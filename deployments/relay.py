@@ -95,8 +95,8 @@ class Relay:
         """Look at the outbox now: an event was written."""
         self._wake.set()
 
-    def flush(self, project: str, timeout_s: float) -> OutboxCounts:
-        """Give the thread time to post what waits; return how far the project's events are then."""
+    def flush(self, project: str | None, timeout_s: float) -> OutboxCounts:
+        """Give the thread time to post what waits; return how far the events of a project, or of all, are then."""
         deadline = time.monotonic() + timeout_s
         self.wake()
         while (counts := count_events(self._database, project)).waiting and time.monotonic() < deadline:

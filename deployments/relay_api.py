@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Self
 
 from opticstream.core.settings import Settings
 from opticstream.deployments.api import find_api
-from opticstream.deployments.server import api_healthy
+from opticstream.deployments.server import ANSWERS_WITHIN_S, api_healthy
 
 if TYPE_CHECKING:
     from opticstream.deployments.events_api import PrefectEvents
@@ -15,23 +15,24 @@ class RelayApi:
 
     Args:
         settings: say which API this process would use.
+        timeout_s: longest wait for an answer to one request; None: long enough for a busy server.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, timeout_s: float | None = None) -> None:
+        self._settings, self._timeout_s = settings, timeout_s
         self._url: str | None = None
         self._events: PrefectEvents | None = None
 
     def __call__(self) -> "PrefectEvents | None":
         """Return the connection; None while no API answers."""
         url = find_api(self._settings).url
-        if url is None or not api_healthy(url):
+        if url is None or not api_healthy(url, self._timeout_s or ANSWERS_WITHIN_S):
             return None
         if self._events is None or url != self._url:
-            from opticstream.deployments.events_api import PrefectEvents  # Prefect takes two seconds to import
+            from opticstream.deployments.events_api import TIMEOUT_S, PrefectEvents  # Prefect takes two seconds
 
             self.close()
-            self._url, self._events = url, PrefectEvents(url)
+            self._url, self._events = url, PrefectEvents(url, self._timeout_s or TIMEOUT_S)
         return self._events
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """Prefect's own server, embedded: SQLite in the application's home, loopback only, one per home."""
 
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -25,6 +26,8 @@ from opticstream.core.settings import Settings
 
 _HEALTH_POLL_S = 0.2
 _STOP_S = 10.0
+ANSWERS_WITHIN_S = 10.0
+"""A server that is away refuses at once; one that is busy, as with a hundred new runs, takes seconds to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,12 @@ def _recorded(settings: Settings) -> ServerInfo | None:
         return None
 
 
-def api_healthy(url: str, timeout_s: float = 2.0) -> bool:
+def api_healthy(url: str, timeout_s: float = ANSWERS_WITHIN_S) -> bool:
     """Say whether a Prefect API answers its health check."""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=timeout_s) as answer:
             return bool(answer.status == 200)
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):  # also something else that listens there
         return False
 
 
