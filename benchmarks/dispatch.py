@@ -21,15 +21,16 @@ from pathlib import Path
 
 import httpx
 from _emit import emit as result
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
+from opticstream.core.oct_layout import batch_id
 from opticstream.core.scan_config import OCTAcquisition, PSOCTScanConfig
 from opticstream.core.settings import load_settings
 from opticstream.deployments.server import start_server, stop_server
 from opticstream.imaging.nifti import nifti_header
 from opticstream.imaging.oct_simulator import SimulationSpec, simulate_tile
 from opticstream.state import OCT_TREE, Database, open_database, setup_project
-from opticstream.state.tables import claims, units
+from opticstream.state.tables import claims, outbox, units
 
 emit = partial(result, "dispatch")
 
@@ -67,6 +68,7 @@ def main(batches: int, backlog: int) -> None:
             url = environment["PREFECT_API_URL"] = start_server(settings).url
             with open_database(settings) as database:
                 setup_project(database, OCT_TREE, "bench", configuration(folder, batches + backlog))
+                overhead(environment, database, folder, backlog)
                 plain = plain_waits(environment, folder, url, max(3, batches // 2))
                 with processes(environment, folder):
                     isolated(database, folder, batches, plain)
@@ -78,6 +80,49 @@ def main(batches: int, backlog: int) -> None:
 def configuration(folder: Path, batches: int) -> PSOCTScanConfig:
     acquisition = OCTAcquisition(grid_size_x_normal=batches, grid_size_y=2, tile_saving_type="complex")
     return PSOCTScanConfig(project_name="bench", project_base_path=folder / "products", acquisition=acquisition)
+
+
+def overhead(environment: dict[str, str], database: Database, folder: Path, number: int) -> None:
+    """Measure what the relay and reconcile cost this process for each unit; nobody serves the project."""
+    os.environ.update(environment)
+    from opticstream.deployments.job_deployment import job_deployment
+    from opticstream.deployments.relay import Relay
+    from opticstream.deployments.relay_api import RelayApi
+    from opticstream.tasks.jobs import BATCHES
+    from opticstream.tasks.reconcile import reconcile_project
+
+    config = configuration(folder, number).model_copy(update={"project_name": "cost"})
+    state = setup_project(database, OCT_TREE, "cost", config)
+    job_deployment(BATCHES, "cost", triggered=False).apply()
+    for batch in range(1, number + 1):
+        source = {"file_list": [f"tile_{batch}.nii"], "project_base_path": str(folder)}
+        state.register_ready(batch_id("cost", 1, batch, 2), fingerprint="f", source=source, dispatch="event")
+    with RelayApi(database.settings) as api, Relay(database, api) as relay:
+        began = time.process_time()
+        waiting = relay.flush("cost", 120.0).waiting
+        spent = time.process_time() - began
+    if waiting:
+        raise SystemExit(f"{waiting} of {number} events were not delivered in 120 s")
+    emit(f"{number} events at once", "relay, per unit", round(1000 * spent / number, 2), "CPU ms")
+    with database.write("bench") as connection:
+        connection.execute(update(units).values(updated_at=units.c.updated_at - 1000))
+    reconcile_project(state, BATCHES)  # imports, and the few runs it may add
+    began = time.process_time()
+    looks = 5
+    for _ in range(looks):
+        found = reconcile_project(state, BATCHES)
+    spent = time.process_time() - began
+    if found.stalled != number:
+        raise SystemExit(f"reconcile saw {found.stalled} of {number} stalled units")
+    emit(f"{number} stalled units", "reconcile, per unit and look", round(1000 * spent / looks / number, 3), "CPU ms")
+    delete_project_rows(database)
+
+
+def delete_project_rows(database: Database) -> None:
+    """Forget the units of the cost measurement, so that later counts are of the watched ones alone."""
+    with database.write("bench") as connection:
+        for table in (outbox, units):
+            connection.execute(delete(table))
 
 
 @contextmanager
@@ -193,7 +238,12 @@ def burst(database: Database, folder: Path, url: str, before: int, backlog: int)
 
 
 def _runs(url: str, offset: int) -> list[object]:
-    body = {"flows": {"name": {"any_": ["process_tile_batch_event_flow"]}}, "limit": 200, "offset": offset}
+    body = {
+        "flows": {"name": {"any_": ["process_tile_batch_event_flow"]}},
+        "deployments": {"name": {"any_": ["oct-bench"]}},
+        "limit": 200,
+        "offset": offset,
+    }
     found: list[object] = httpx.post(f"{url}/flow_runs/filter", json=body, timeout=30).raise_for_status().json()
     return found
 

@@ -4,25 +4,20 @@ Run as ``python benchmarks/watch.py [FILES …]``. CPU time, because the passes 
 work too; each watcher pass is measured right next to a bare one, and the ratio is the median of their ratios.
 """
 
-import gc
 import os
-import statistics
 import sys
 import tempfile
-import time
-import tracemalloc
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from _emit import emit as result
+from _passes import measure_passes, memory
 
 from opticstream.core.scan_config import PSOCTScanConfig
-from opticstream.watch import GateAnswer, OCTWatcherService, PassReport
+from opticstream.watch import GateAnswer, OCTWatcherService
 
 _TILES_PER_BATCH = 20
 _BATCHES_PER_MOSAIC = 25
-_AGAINST = "os.scandir + one stat per file"
 
 
 emit = partial(result, "watch")
@@ -39,12 +34,6 @@ def bare(folder: Path) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
             entry.stat()
-
-
-def cpu(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
 
 
 def watcher(folder: Path) -> OCTWatcherService:
@@ -64,50 +53,15 @@ def watcher(folder: Path) -> OCTWatcherService:
     )
 
 
-def compare(folder: Path, case: str, metric: str, rounds: int, passes: Callable[[int], Callable[[], object]]) -> None:
-    """Measure ``rounds`` watcher passes, each between two bare ones."""
-    own, ratios = [], []
-    for number in range(rounds):
-        work = passes(number)
-        before = cpu(lambda: bare(folder))
-        took = cpu(work)
-        floor = (before + cpu(lambda: bare(folder))) / 2
-        own.append(took)
-        ratios.append(took / floor)
-    emit(case, metric, round(statistics.median(own), 5), "s", ratio=statistics.median(ratios), against=_AGAINST)
-
-
 def measure(files: int) -> None:
     case = f"{files} files"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fill(folder, files)
-        bare(folder)
-        rounds = max(5, min(25, 100_000 // files))
-
-        def first(_: int) -> Callable[[], PassReport]:
-            service = watcher(folder)
-            gc.collect()
-            return lambda: service.run_pass(0.0)
-
-        compare(folder, case, "first pass", rounds, first)
-
-        service = watcher(folder)
-        service.run_pass(0.0)
-        compare(folder, case, "unstable pass", rounds, lambda n: lambda: service.run_pass(1.0 + n / 100))
-        compare(folder, case, "pass that takes all", 1, lambda _: lambda: service.run_pass(100.0))
+        service = measure_passes(emit, case, files, lambda: watcher(folder), lambda: bare(folder))
         assert service.totals["dispatched"] == files // _TILES_PER_BATCH, service.totals
-        compare(folder, case, "idle pass", rounds, lambda n: lambda: service.run_pass(101.0 + n))
-
         del service
-        gc.collect()
-        tracemalloc.start()
-        service = watcher(folder)
-        service.run_pass(0.0)
-        service.run_pass(100.0)
-        gc.collect()
-        held, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
+        held, _ = memory(lambda: watcher(folder))
         emit(case, "memory per file", round(held / files, 1), "B")
 
 

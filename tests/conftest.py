@@ -3,6 +3,8 @@
 import contextlib
 import gc
 import os
+import re
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,15 +12,30 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from opticstream.core.settings import Settings, load_settings
 from opticstream.deployments.api import send_pending
 from opticstream.deployments.server import start_server, stop_server
 from support.postgres import Cluster, find_binaries, server_processes, temporary_cluster
 
+# How long an example takes says what else the machine does.
+hypothesis_settings.register_profile("untimed", hypothesis_settings(), deadline=None)
+hypothesis_settings.load_profile("untimed")
+
+for _name, _heard in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    # A shell lets what it starts in the background ignore them; commands under test inherit that, and some get them.
+    if (_signal := getattr(signal, _name, None)) is not None and signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _heard)
+
 _SHARED_MEMORY = Path("/dev/shm")
 # Threads of libraries that live as long as the process and hold nothing of a test's.
-_LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor-", "APILogWorker", "EventsWorker", "GlobalEventLoop", "portal")
+_LASTING_THREADS = (
+    *("asyncio_", "ThreadPoolExecutor-", "APILogWorker", "EventsWorker", "GlobalEventLoop", "portal", "zarr_io"),
+)
+
+_LEAVING_S = 30
+"""How long what a test has ended may take to be gone."""
 
 
 @pytest.fixture
@@ -40,6 +57,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         send_pending()
     finally:
         stop_server(settings)
+
+
+@pytest.fixture
+def prefect_api(server: str, home: Path) -> Iterator[str]:
+    """Point this process's Prefect client at the session's server."""
+    (home / "prefect").mkdir(parents=True)
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +96,8 @@ def postgres_url(postgres: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def settings(home: Path) -> Settings:
-    """Return settings with a short lease and no waits between attempts."""
-    return load_settings(lease_s=1.0, retry_backoff_s=(0.0,))
+    """Return settings without waits between attempts."""
+    return load_settings(retry_backoff_s=(0.0,))
 
 
 def _threads() -> set[threading.Thread]:
@@ -89,6 +116,16 @@ def _shared_memory() -> set[str]:
     return {path.name for path in _SHARED_MEMORY.iterdir()} if _SHARED_MEMORY.is_dir() else set()
 
 
+def _shared_elsewhere() -> set[str]:
+    """Return the shared memory that is mapped by other runs on this machine, told by their process group."""
+    found: set[str] = set()
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError):
+            if os.getpgid(pid) != os.getpgrp():
+                found.update(re.findall(r"/dev/shm/(\S+)", Path(f"/proc/{pid}/maps").read_text("utf-8", "replace")))
+    return found
+
+
 def _sockets() -> set[tuple[object, ...]]:
     own = psutil.Process()
     return {(c.fd, c.laddr) for c in own.net_connections("inet") if c.status == psutil.CONN_LISTEN}
@@ -104,12 +141,14 @@ def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if getattr(request.node, "failed", False):
         return
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + _LEAVING_S
     while True:
         left = [
             sorted(map(str, new - old))
             for old, new in zip(before, (_threads(), _children(), _sockets(), _shared_memory()), strict=True)
         ]
+        if left[-1]:
+            left[-1] = sorted(set(left[-1]) - _shared_elsewhere())
         if not any(left) or time.monotonic() > deadline:
             break
         gc.collect()

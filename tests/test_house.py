@@ -73,7 +73,9 @@ def test_exports_are_complete(package: str) -> None:
     imported = {
         alias.asname or alias.name
         for node in source.body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("opticstream")
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("opticstream")
+        and node.module != "opticstream.core.lazy_exports"
         for alias in node.names
     }
     exported = list(getattr(module, "__all__", ()))
@@ -130,7 +132,9 @@ def test_nothing_is_written_twice() -> None:
 def _locked(file: str) -> dict[str, set[str]]:
     """Return the locked versions by name; a marker may split one name into two versions."""
     versions: dict[str, set[str]] = defaultdict(set)
-    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", (ROOT / file).read_text("utf-8"), re.MULTILINE):
+    for name, version in re.findall(
+        r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", (ROOT / file).read_text("utf-8"), re.MULTILINE
+    ):
         versions[canonicalize_name(name)].add(version)
     return versions
 

@@ -9,7 +9,7 @@ import pytest
 
 from opticstream import __version__
 from opticstream.cli.main import GROUPS
-from support.command import command_environment, run_command
+from support.command import command_environment, run_command, run_in_turn
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], *([name, "--help"] for name in sorted(GROUPS))])
@@ -34,37 +34,34 @@ def test_version(home: Path) -> None:
     assert run_command(command_environment(home), "--version").stdout.strip() == __version__
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "says"),
-    [
-        (["oct", "watch", "nothing", "."], 1, "nothing"),
-        (["oct", "state", "show", "nothing", "--json"], 1, "opticstream oct setup"),
-        (["oct", "process", "nothing", "1/x/1"], 2, "UNIT"),
-        (["oct", "watch", "nothing", ".", "--refresh", "sas9"], 2, "sas3"),
-        (["oct", "watch", "nothing", ".", "--refresh", "sas", "--no-direct"], 2, "--no-direct"),
-        (["oct", "simulate", "out", "--shape", "1x2"], 2, "64x64x128"),
-        (["oct", "simulate", "out", "--kind", "raw"], 2, "complex_with_spectral"),
-        (["oct", "simulate", "out", "--kind", "spectral", "--spectral-layout", "any"], 2, "sample_fastest"),
-        (["oct", "setup", "x", "--project-base-path", "p", "--tile-saving-type", "spectral"], 2, "--calibration-file"),
-        (["oct", "setup", "x", "--project-base-path", "p", "--calibration-file", "no.mat"], 2, "no.mat: found No such"),
-        (
-            ["oct", "setup", "x", "--project-base-path", "p", "--tile-saving-type", "processed_with_spectral"],
-            2,
-            "not taken over",
-        ),
-        (["oct", "setup", "x", "--project-base-path", "p", "--grid-size-y", "0"], 2, "grid_size_y"),
-        (["oct", "setup", "x", "--project-base-path", "p", "--set", "processing.depth=3"], 2, "processing.depth"),
-        (["oct", "setup", "x/y", "--project-base-path", "p"], 2, "x/y"),
-    ],
-)
-def test_errors_are_one_line_that_names_what_is_wrong(
-    arguments: list[str], code: int, says: str, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    done = run_command(command_environment(home), *arguments, expect=code)
-    assert done.stdout == ""
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert says in done.stderr
+WRONG: list[tuple[list[str], int, str]] = [
+    (["oct", "watch", "nothing", "."], 1, "nothing"),
+    (["oct", "state", "show", "nothing", "--json"], 1, "opticstream oct setup"),
+    (["oct", "process", "nothing", "1/x/1"], 2, "UNIT"),
+    (["oct", "watch", "nothing", ".", "--refresh", "sas9"], 2, "sas3"),
+    (["oct", "watch", "nothing", ".", "--refresh", "sas", "--no-direct"], 2, "--no-direct"),
+    (["oct", "simulate", "out", "--shape", "1x2"], 2, "64x64x128"),
+    (["oct", "simulate", "out", "--kind", "raw"], 2, "complex_with_spectral"),
+    (["oct", "simulate", "out", "--kind", "spectral", "--spectral-layout", "any"], 2, "sample_fastest"),
+    (["oct", "setup", "x", "--project-base-path", "p", "--tile-saving-type", "spectral"], 2, "--calibration-file"),
+    (["oct", "setup", "x", "--project-base-path", "p", "--calibration-file", "no.mat"], 2, "no.mat: found No such"),
+    (
+        ["oct", "setup", "x", "--project-base-path", "p", "--tile-saving-type", "processed_with_spectral"],
+        2,
+        "not taken over",
+    ),
+    (["oct", "setup", "x", "--project-base-path", "p", "--grid-size-y", "0"], 2, "grid_size_y"),
+    (["oct", "setup", "x", "--project-base-path", "p", "--set", "processing.depth=3"], 2, "processing.depth"),
+    (["oct", "setup", "x/y", "--project-base-path", "p"], 2, "x/y"),
+]
+
+
+def test_errors_are_one_line_that_names_what_is_wrong(home: Path, tmp_path: Path) -> None:
+    answers = run_in_turn(command_environment(home), [arguments for arguments, _, _ in WRONG], tmp_path)
+    for (arguments, code, says), answer in zip(WRONG, answers, strict=True):
+        assert (answer.code, answer.stdout) == (code, ""), (arguments, answer)
+        assert answer.stderr.startswith("error: ") and answer.stderr.count("\n") == 1, (arguments, answer)
+        assert says in answer.stderr, (arguments, answer)
     assert not (tmp_path / "p").exists() and not (tmp_path / "out").exists()
 
 

@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.command import command_environment, command_line, run_command
+from support.command import PATIENCE_S, await_counts, command_environment, command_line, run_command
 from support.oct_folder import tile_bytes, write_batch
 
 FAST = ("--stability-seconds", "0.3", "--poll-interval", "0.1")
@@ -98,12 +97,9 @@ def test_a_signal_ends_a_watch_and_says_so(home: Path, server: str, tmp_path: Pa
     environment, tiles = _one_batch(home, server, tmp_path)
     command = command_line("oct", "watch", "demo", tiles, "--json-log", *FAST)
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watch:
-        deadline = time.monotonic() + 60
-        while _state(environment)["counts"]["batch"] != {"completed": 1}:
-            assert time.monotonic() < deadline and watch.poll() is None
-            time.sleep(0.2)
+        await_counts(lambda: _state(environment)["counts"]["batch"], {"completed": 1}, watch)
         watch.send_signal(number)
-        out, err = watch.communicate(timeout=30)
+        out, err = watch.communicate(timeout=PATIENCE_S)
     assert watch.returncode == 0, err
     assert "1 completed" in out
     lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]

@@ -8,6 +8,7 @@ import pytest
 from opticstream.core.errors import StoreUnavailable
 from opticstream.core.settings import Settings
 from opticstream.state import open_database
+from opticstream.state.tables import SCHEMA_VERSION
 from support.command import command_environment, run_command
 from support.postgres import GUARDED, PASSWORD, ROLE
 
@@ -21,7 +22,7 @@ def test_upgrade_of_a_file(home: Path) -> None:
     environment = command_environment(home)
     assert "tables made" in run_command(environment, "state", "upgrade").stdout
     done = run_command(environment, "state", "upgrade").stdout
-    assert done == f"state store {home / 'state.db'}: schema version 1, nothing to do\n"
+    assert done == f"state store {home / 'state.db'}: schema version {SCHEMA_VERSION}, nothing to do\n"
 
 
 def test_upgrade_on_a_server_with_a_password_that_a_url_must_quote(home: Path, postgres_url: str) -> None:

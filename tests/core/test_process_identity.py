@@ -6,6 +6,7 @@ import sys
 import psutil
 
 from opticstream.core.process_identity import ProcessIdentity, default_host_name, is_alive, process_birth, this_process
+from support.waiting import until
 
 
 def test_a_process_lives_until_it_ends_even_as_a_zombie() -> None:
@@ -16,10 +17,7 @@ def test_a_process_lives_until_it_ends_even_as_a_zombie() -> None:
         assert is_alive(holder, "here") is True
         psutil.Process(child.pid).resume()
         child.kill()
-        psutil.Process(child.pid).wait(5) if psutil.pid_exists(child.pid) and sys.platform == "win32" else None
-        deadline = 500
-        while is_alive(holder, "here") and deadline:  # killed, and not collected yet
-            deadline -= 1
+        until(lambda: not is_alive(holder, "here"), "killed, and not collected yet")
         assert is_alive(holder, "here") is False
 
 

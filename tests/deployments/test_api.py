@@ -11,6 +11,7 @@ from opticstream.core.process_identity import process_birth
 from opticstream.core.settings import load_settings
 from opticstream.deployments.api import ensure_api, find_api
 from support.command import command_environment, run_command
+from support.peers import slow_server
 
 ELSEWHERE = "http://127.0.0.1:9/api"  # the discard port: nobody answers
 
@@ -70,6 +71,12 @@ def test_a_configured_api_that_is_away_is_an_error_and_starts_no_other(home: Pat
         ensure_api(load_settings(), say=print)
     assert path.read_bytes() == before
     assert not (home / "server.json").exists()
+
+
+def test_an_api_that_is_busy_for_seconds_is_there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with slow_server(2.5) as url:
+        monkeypatch.setenv("PREFECT_API_URL", url)
+        assert ensure_api(load_settings(), say=print) == url
 
 
 def test_a_command_says_in_one_line_how_to_get_the_api(home: Path) -> None:

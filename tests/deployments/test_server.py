@@ -23,7 +23,7 @@ from opticstream.deployments.server import (
     start_server,
     stop_server,
 )
-from support.command import command_environment, command_line, run_command
+from support.command import PATIENCE_S, command_environment, command_line, run_command
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_its_whole_life(stopped_afterwards: Settings) -> None:
         subprocess.Popen(command_line("server", "start", "--json"), env=environment, stdout=subprocess.PIPE, cwd=person)
         for _ in range(2)
     ]
-    first, second = (json.loads(process.communicate(timeout=90)[0]) for process in both)
+    first, second = (json.loads(process.communicate(timeout=PATIENCE_S)[0]) for process in both)
     assert first["url"] == second["url"] and {first["already_running"], second["already_running"]} == {True, False}
     assert "Already running" in run_command(environment, "server", "start").stdout
     assert len(_started_here(settings)) == 1
@@ -68,7 +68,7 @@ def test_its_whole_life(stopped_afterwards: Settings) -> None:
     assert json.loads(run_command(environment, "server", "status", "--json").stdout)["healthy"] is True
 
     os.kill(first["pid"], signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(first["pid"])], timeout=10) if psutil.pid_exists(first["pid"]) else None
+    psutil.wait_procs([psutil.Process(first["pid"])], timeout=PATIENCE_S) if psutil.pid_exists(first["pid"]) else None
     assert "Not running" in run_command(environment, "server", "status", expect=3).stdout
     again = json.loads(run_command(environment, "server", "start", "--json").stdout)
     assert again["already_running"] is False and api_healthy(again["url"])

@@ -1,5 +1,6 @@
 """A small project in a home of its own, its flows run in this process against a real Prefect API."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,17 +9,26 @@ import pytest
 from opticstream.core.settings import load_settings
 from opticstream.state import open_database
 from support.brain import Brain
+from support.command import command_environment
+from support.nursery import Nursery
 from support.oct_folder import set_up, small_config
 
 
-@pytest.fixture
-def prefect_api(server: str, home: Path) -> Iterator[str]:
-    """Point this process's Prefect client at the session's server."""
-    (home / "prefect").mkdir(parents=True)
-    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+@pytest.fixture(scope="session")
+def nursery(server: str, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Nursery]:
+    """Return what starts commands of ours without an import, on the session's Prefect API."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system does not fork processes")
+    kernels = str(pytestconfig.cache.mkdir("kernels"))
+    environment = command_environment(tmp_path_factory.mktemp("nursery"), server, OPTICSTREAM_KERNEL_CACHE=kernels)
+    with Nursery(environment) as started:
+        yield started
 
-    with temporary_settings({PREFECT_API_URL: server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield server
+
+@pytest.fixture
+def forks(request: pytest.FixtureRequest) -> Nursery | None:
+    """Return the nursery; None where processes must be started as programs, which takes longer and shows the same."""
+    return request.getfixturevalue("nursery") if hasattr(os, "fork") else None
 
 
 @pytest.fixture

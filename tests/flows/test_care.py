@@ -13,10 +13,12 @@ from sqlalchemy import select, update
 
 from opticstream.core.events import BATCH_READY
 from opticstream.core.oct_layout import batch_id
-from opticstream.deployments.oct_deployment import batch_deployment
+from opticstream.deployments.job_deployment import job_deployment
 from opticstream.flows.reconcile import reconcile
 from opticstream.flows.reprocess import reprocess
+from opticstream.state.outbox import lease_events, mark_sent
 from opticstream.state.tables import claims, outbox, units
+from opticstream.tasks.jobs import BATCHES
 from support.brain import Brain
 from support.oct_folder import write_batch
 
@@ -30,7 +32,7 @@ def client(brain: Brain) -> Iterator[SyncPrefectClient]:
 @pytest.fixture
 def deployment(client: SyncPrefectClient) -> Iterator[UUID]:
     """Return the project's deployment, which nobody serves."""
-    made = batch_deployment("brain").apply()
+    made = job_deployment(BATCHES, "brain").apply()
     assert isinstance(made, UUID)
     yield made
     client.delete_deployment(made)
@@ -69,6 +71,18 @@ def test_a_fresh_batch_is_left_to_its_event(brain: Brain, deployment: UUID) -> N
     assert reconcile("brain")["stalled"] == 0
     brain.state.register_ready(brain.ident(2), fingerprint="f", source={}, dispatch="run")  # nothing else makes its run
     assert reconcile("brain")["created"] == 1
+
+
+def test_an_event_that_was_posted_late_has_its_time(brain: Brain, deployment: UUID) -> None:
+    """The API was away for long: what it is told now brings its own runs, as it does for a fresh batch."""
+    announce(brain, 1, 2)
+    (first, _) = lease_events(brain.database, 60)
+    mark_sent(brain.database, [first.id], 60)
+    assert reconcile("brain")["stalled"] == 1
+    with brain.database.write("test") as connection:
+        connection.execute(update(outbox).values(sent_at=2.0))
+    mark_sent(brain.database, [first.id], 60)  # posted again since it was not found: the first time counts
+    assert reconcile("brain")["stalled"] == 2
 
 
 def test_a_batch_whose_run_is_over_gets_another_one(brain: Brain, client: SyncPrefectClient, deployment: UUID) -> None:

@@ -10,10 +10,17 @@ import pytest
 from opticstream.core.errors import OpticstreamError, ServerUnavailable
 from opticstream.core.identifiers import UnitId
 from opticstream.core.settings import Settings
-from opticstream.flows.direct_runner import DirectRunner
-from opticstream.flows.oct_watch import OCTWatchOptions, watch_oct
+from opticstream.flows import direct_runner
+from opticstream.flows.direct_runner import DirectFlow, DirectRunner
+from opticstream.flows.oct_watch import OCTWatchOptions, _process, _warm, watch_oct
 from opticstream.watch import LogObserver, NotNow
 from support.brain import Brain
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the first unit wait as long as the imports take on a busy computer."""
+    monkeypatch.setattr(direct_runner, "_START_S", 600.0)
 
 
 @dataclass
@@ -38,8 +45,11 @@ class Notes(LogObserver):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def began(self, ident: UnitId, tiles: int) -> None:
-        assert tiles == 2
+    def began(self, ident: UnitId, files: int) -> None:
+        assert files == 2
+
+    def progress(self, step: str, done: int, total: int) -> None:
+        raise AssertionError("a batch has no long steps")
 
     def ended(self, ident: UnitId, status: str, seconds: float) -> None:
         self.ended_as.append((ident.key, status))
@@ -51,7 +61,10 @@ def runner(
     stopping = threading.Event()
     if stop:
         stopping.set()
-    return DirectRunner(brain.state, brain.config, api or FakeApi(), refresh, Notes(), stopping)
+    flow = DirectFlow("batch", ("process",), _process, lambda _: 2)
+    return DirectRunner(
+        brain.state, [flow], api or FakeApi(), warm=_warm, refresh=refresh, progress=Notes(), stop=stopping
+    )
 
 
 def test_the_hook_follows_a_success_and_not_a_failure(brain: Brain) -> None:

@@ -2,7 +2,6 @@
 
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,20 +13,21 @@ from opticstream.core.settings import load_settings
 from opticstream.state import Database, open_database
 from opticstream.state.tables import claims
 from support.claims_audit import committed_tokens, statuses
-from support.command import command_environment, command_line, run_command
+from support.command import command_environment, command_line, run_command, worker_line
+from support.crew import Crew
 from support.kills import a_holder, campaign_chance, sleep_past_lease
+from support.nursery import Nursery
 from support.oct_folder import set_up, small_config, write_batch
 from support.products_audit import check_products
 
 LEASE_S = 1.5
-WORKER = Path(__file__).with_name("flow_worker.py")
 
 
 class _Rig:
     """A folder, a project, two watchers and one flow worker, each on a host of its own."""
 
-    def __init__(self, home: Path, server: str, mosaics: int, batches: int) -> None:
-        self.folder, self.base, self.stop = home.parent / "tiles", home.parent / "products", home.parent / "stop"
+    def __init__(self, home: Path, server: str, forks: Nursery | None, mosaics: int, batches: int) -> None:
+        self.folder, self.base = home.parent / "tiles", home.parent / "products"
         self.folder.mkdir()
         self.environment = command_environment(
             home,
@@ -39,36 +39,14 @@ class _Rig:
         self.settings = load_settings(home=home, lease_s=LEASE_S)
         set_up(self.settings, small_config(self.base, batches=batches))
         self.mosaics, self.batches = mosaics, batches
-        self.log = (home.parent / "log.txt").open("wb")
-        self.processes = [self._start(index) for index in range(3)]
-
-    def _start(self, index: int) -> subprocess.Popen[bytes]:
         watch = ("oct", "watch", "brain", self.folder, "--stability-seconds", "0.3", "--poll-interval", "0.1")
-        command = [sys.executable, str(WORKER), str(self.stop)] if index == 2 else command_line(*watch)
-        environment = self.environment | {"OPTICSTREAM_HOST_NAME": f"host-{index}"}
-        return subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
-
-    def kill(self, index: int) -> None:
-        self.processes[index].kill()
-        self.processes[index].wait()
-        self.processes[index] = self._start(index)
-
-    def end(self) -> None:
-        self.stop.touch()
-        for process in self.processes[:2]:
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self.log.close()
+        worker = worker_line(home.parent / "stop", "brain", "process_tile_batch")
+        self.crew = Crew([command_line(*watch), command_line(*watch), worker], self.environment, home.parent, forks)
 
 
-def _campaign(chance: random.Random, points: int, home: Path, server: str) -> None:
+def _campaign(chance: random.Random, points: int, home: Path, server: str, forks: Nursery | None) -> None:
     mosaics, batches = max(2, points // 6), 12
-    rig = _Rig(home, server, mosaics, batches)
+    rig = _Rig(home, server, forks, mosaics, batches)
     pending = [(mosaic, batch) for batch in range(1, batches + 1) for mosaic in range(1, mosaics + 1)]
     per_point = -(-len(pending) // points)
     with open_database(rig.settings) as database:
@@ -76,41 +54,43 @@ def _campaign(chance: random.Random, points: int, home: Path, server: str) -> No
             for point in range(points):
                 for _ in range(min(len(pending), per_point)):
                     write_batch(rig.folder, *pending.pop(0))
-                victim = a_holder(database, rig.processes, chance, wait_s=15)
+                victim = a_holder(database, rig.crew.processes, chance, wait_s=60)
                 time.sleep(chance.uniform(0, 0.3))
                 if point % 2:
-                    sleep_past_lease(rig.processes[victim].pid, LEASE_S, chance)
+                    sleep_past_lease(rig.crew.processes[victim].pid, LEASE_S, chance)
                 else:
-                    rig.kill(victim)
+                    rig.crew.kill(victim)
+                    rig.crew.restart(victim)
             _await_all(database, rig, mosaics * batches)
         finally:
-            rig.end()
-        assert [process.returncode for process in rig.processes] == [0, 0, 0], Path(rig.log.name).read_text()[-3000:]
+            codes = rig.crew.end()
+        assert codes == [0, 0, 0], rig.crew.log
         check_products(database, rig.base, mosaics * batches)
 
 
 def _await_all(database: Database, rig: _Rig, total: int) -> None:
-    deadline = time.monotonic() + 60 + total
+    deadline = time.monotonic() + 240 + 4 * total
     while (found := statuses(database)) != {"completed": total}:
-        assert time.monotonic() < deadline, f"{found}\n{Path(rig.log.name).read_text()[-3000:]}"
+        assert time.monotonic() < deadline, f"{found}\n{rig.crew.log}"
         time.sleep(0.1)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_kills_and_stops_lose_and_double_nothing(home: Path, server: str) -> None:
+@pytest.mark.timeout(1200)
+def test_kills_and_stops_lose_and_double_nothing(home: Path, server: str, forks: Nursery | None) -> None:
     home.mkdir()
-    _campaign(campaign_chance(), 12, home, server)
+    _campaign(campaign_chance(), 12, home, server, forks)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
-def test_two_hundred_blows(home: Path, server: str) -> None:
+def test_two_hundred_blows(home: Path, server: str, forks: Nursery | None) -> None:
     home.mkdir()
-    _campaign(campaign_chance(), 200, home, server)
+    _campaign(campaign_chance(), 200, home, server, forks)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_two_watchers_never_double(home: Path, server: str) -> None:
     folder, base = home.parent / "tiles", home.parent / "products"
     folder.mkdir()
@@ -129,4 +109,4 @@ def test_two_watchers_never_double(home: Path, server: str) -> None:
 
 
 def _codes(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
-    return [process.wait(60) for process in processes]
+    return [process.wait(240) for process in processes]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from opticstream.core.errors import BadFile
+from opticstream.imaging.mat_file import read_mat_numbers
 from opticstream.imaging.psoct import load_calibration, load_dispersion
-from opticstream.imaging.psoct.mat_file import read_mat_numbers
 
 
 def _lines() -> dict[str, Any]:

@@ -4,12 +4,14 @@ import dataclasses
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from opticstream.core.errors import BadInput
+from opticstream.imaging import oct_simulator
 from opticstream.imaging.nifti import check_complex_tile, map_nifti
 from opticstream.imaging.oct_simulator import SimulationSpec, simulate_oct, simulate_tile
 from opticstream.imaging.psoct import SpectralFormat, check_spectral_tile, load_calibration, load_dispersion
@@ -71,23 +73,21 @@ def test_neighbours_show_the_same_tissue() -> None:
     assert np.allclose(left.surface[:, 40:], right.surface[:, :10])
 
 
-def test_slow_writing_is_seen_as_growth_and_ends_equal(tmp_path: Path) -> None:
+def test_slow_writing_is_seen_as_growth_and_ends_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = dataclasses.replace(SMALL, mosaics=1, batches=1, slow_write=True, interval_s=0.3)
     sizes: set[int] = set()
-    done = threading.Event()
+    pauses: list[float] = []
     first = tmp_path / "slow" / "mosaic_001_image_0001_processed_cropped_focus.nii"
 
-    def look() -> None:
-        while not done.wait(0.005):
-            if first.exists():
-                sizes.add(first.stat().st_size)
+    def look(seconds: float) -> None:
+        """What somebody sees who looks while the writer pauses."""
+        pauses.append(seconds)
+        sizes.add(first.stat().st_size)
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    slow = simulate_oct(tmp_path / "slow", spec)
-    done.set()
-    thread.join()
-    assert len(sizes) >= 3
+    with monkeypatch.context() as patch:
+        patch.setattr(oct_simulator, "time", SimpleNamespace(sleep=look))
+        slow = simulate_oct(tmp_path / "slow", spec)
+    assert len(sizes) >= 3 and set(pauses) == {spec.interval_s / 6}
     quick = simulate_oct(tmp_path / "quick", SMALL)
     assert [path.read_bytes() for path in slow] == [path.read_bytes() for path in quick[:2]]
 

@@ -218,7 +218,7 @@ def test_windows_beyond_the_end_are_nan_and_windows_across_it_are_cut() -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_what_check_raises_ends_the_work(threads: int) -> None:
-    calls, pieces = 0, 50
+    calls, pieces = 0, 4000  # so many that even a thread that stalls does not let half of them pass
     lock = threading.Lock()
 
     def check() -> None:

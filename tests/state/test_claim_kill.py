@@ -20,6 +20,7 @@ from opticstream.state.tables import claims
 from support.claims_audit import committed_tokens, statuses
 from support.kills import a_holder, campaign_chance, sleep_past_lease
 from support.postgres import Cluster, temporary_cluster
+from support.waiting import until
 
 WORKER = Path(__file__).with_name("claim_worker.py")
 HOSTS = ("alpha", "alpha", "beta")
@@ -46,14 +47,12 @@ class Workers:
 
     def wait_for_all(self) -> None:
         """Wait until each has worked: one that starts while the store is away ends with an error."""
-        deadline = time.monotonic() + 30
-        while True:
+
+        def seen() -> set[int]:
             with self._database.peek() as connection:
-                seen = set(connection.execute(select(claims.c.pid)).scalars())
-            if seen >= {process.pid for process in self.all}:
-                return
-            assert time.monotonic() < deadline, "a worker never worked"
-            time.sleep(0.02)
+                return set(connection.execute(select(claims.c.pid)).scalars())
+
+        until(lambda: seen() >= {process.pid for process in self.all}, "each worker works")
 
     def kill_or_stop(self, point: int) -> None:
         """Kill a holder, or let it sleep past its lease and wake up to find a successor."""
@@ -88,13 +87,10 @@ def _campaign(
                     state.register_ready(pending.pop(), fingerprint="f", source={}, dispatch="run")
                 time.sleep(chance.uniform(0.05, 0.9))
                 blow(workers, point)
-            deadline = time.monotonic() + 60 + 0.15 * total
-            while statuses(database).get("completed", 0) < total:
-                assert time.monotonic() < deadline, statuses(database)
-                time.sleep(0.05)
+            until(lambda: statuses(database).get("completed") == total, "all is completed", 120 + 0.6 * total)
         finally:
             (out / "stop").touch()
-            codes = [worker.wait(20) for worker in workers.all]
+            codes = [worker.wait(60) for worker in workers.all]
         assert codes == [0] * len(HOSTS), "a worker met something else than a lost claim"
         tokens = committed_tokens(database)
         assert len(tokens) == total

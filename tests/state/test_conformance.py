@@ -1,6 +1,7 @@
 """What every store must do: peek, read, open, the gate, claims, parents, outbox. Runs on each back end."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from opticstream.state import OCT_TREE, Database, ProjectState, open_database, s
 from opticstream.state.tables import claims, outbox, stages
 from support.claims_audit import committed_tokens
 from support.parallel import in_parallel
+from support.waiting import until
 
 
 def ready(state: ProjectState, ident: BatchId, **options: Any) -> bool:
@@ -36,7 +38,7 @@ def announced(database: Database) -> list[tuple[str, str]]:
 
 
 def as_host(name: str, database: Database) -> Database:
-    return open_database(load_settings(host_name=name, lease_s=1.0, retry_backoff_s=(0.0,)))
+    return open_database(load_settings(host_name=name, retry_backoff_s=(0.0,)))
 
 
 # --- peek, read, open
@@ -236,27 +238,26 @@ def test_a_live_holder_of_this_host_is_never_replaced_by_time(state: ProjectStat
 
 def test_the_lease_keeper_renews_and_notices_the_loss(state: ProjectState, first: BatchId) -> None:
     ready(state, first)
+    state.database.settings = load_settings(lease_s=0.3)
     claim = state.claim(first, "process", owner="t")
-    with state.database.peek() as connection:
-        before = connection.execute(select(claims.c.lease_until)).scalar_one()
+
+    def held_until() -> float:
+        with state.database.peek() as connection:
+            return float(connection.execute(select(claims.c.lease_until)).scalar_one())
+
+    def is_lost() -> bool:
+        with suppress(ClaimLost):
+            lease.check()
+            return False
+        return True
+
+    before = held_until()
     with state.lease(claim) as lease:
-        deadline = time.monotonic() + 5
-        while True:
-            with state.database.peek() as connection:
-                if connection.execute(select(claims.c.lease_until)).scalar_one() > before:
-                    break
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: held_until() > before, "a renewal")
         lease.check()
         with state.database.write("revoke") as connection:
             connection.execute(update(claims).values(outcome="revoked"))
-        while time.monotonic() < deadline:
-            try:
-                lease.check()
-            except ClaimLost:
-                return
-            time.sleep(0.02)
-    pytest.fail("the loss was not noticed")
+        until(is_lost, "the loss is noticed")
 
 
 def test_a_failure_is_stored_and_is_not_done(state: ProjectState, first: BatchId) -> None:

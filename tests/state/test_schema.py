@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import psutil
@@ -12,18 +13,19 @@ from opticstream.core.errors import BadInput, SchemaMismatch
 from opticstream.core.settings import Settings
 from opticstream.state import schema
 from opticstream.state.database import Database, open_database, upgrade_database
-from opticstream.state.tables import schema_info
+from opticstream.state.tables import SCHEMA_VERSION, schema_info
+from support.waiting import until
 
 SQLITE = pytest.mark.parametrize("back_end", ["sqlite"], indirect=True)
 POSTGRESQL = pytest.mark.parametrize("back_end", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
-def version_2(monkeypatch: pytest.MonkeyPatch) -> None:
+def version_next(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the code one version newer than the tables it makes."""
-    monkeypatch.setitem(schema.MIGRATIONS, 1, add_column)
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(schema.prepare_schema, "__kwdefaults__", {"version": 2, "migrate": None})
+    monkeypatch.setitem(schema.MIGRATIONS, SCHEMA_VERSION, add_column)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr(schema.prepare_schema, "__kwdefaults__", {"version": SCHEMA_VERSION + 1, "migrate": None})
 
 
 def add_column(connection: Connection) -> None:
@@ -46,31 +48,56 @@ def test_a_newer_store_is_refused(settings: Settings) -> None:
 @SQLITE
 def test_an_older_file_is_copied_and_migrated(settings: Settings, request: pytest.FixtureRequest) -> None:
     open_database(settings).close()
-    request.getfixturevalue("version_2")
+    request.getfixturevalue("version_next")
     with open_database(settings) as database:
         assert "added" in columns(database)
         with database.peek() as connection:
-            assert connection.execute(select(schema_info.c.version)).scalar_one() == 2
-        assert (settings.home / "state.before-v2.db").exists()
+            assert connection.execute(select(schema_info.c.version)).scalar_one() == SCHEMA_VERSION + 1
+        assert (settings.home / f"state.before-v{SCHEMA_VERSION + 1}.db").exists()
         with pytest.raises(SchemaMismatch, match="state upgrade"):
-            schema.prepare_schema(database.engine, version=3, migrate=False)
+            schema.prepare_schema(database.engine, version=SCHEMA_VERSION + 2, migrate=False)
 
 
 @POSTGRESQL
 def test_an_older_store_on_a_server_waits_for_the_command_and_for_its_users(
-    settings: Settings, request: pytest.FixtureRequest
+    settings: Settings, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refused() -> str:
+        with pytest.raises(SchemaMismatch) as caught:
+            upgrade_database(settings)
+        return str(caught.value)
+
     with open_database(settings) as old:
-        request.getfixturevalue("version_2")
+        request.getfixturevalue("version_next")
         with pytest.raises(SchemaMismatch, match="state upgrade"):
             open_database(settings)
-        with pytest.raises(SchemaMismatch, match="1 connections of opticstream, from the server itself"):
-            upgrade_database(settings)
+        with monkeypatch.context() as patch:
+            patch.setattr(schema, "_LEAVING_S", 0.0)
+            until(lambda: "1 connections of opticstream, from the server itself" in refused())
         assert "added" not in columns(old)
-    assert upgrade_database(settings)[1:] == (1, 2)
-    assert upgrade_database(settings)[1:] == (2, 2)
+    assert upgrade_database(settings)[1:] == (SCHEMA_VERSION, SCHEMA_VERSION + 1)
+    assert upgrade_database(settings)[1:] == (SCHEMA_VERSION + 1, SCHEMA_VERSION + 1)
     with open_database(settings) as database:
         assert "added" in columns(database)
+
+
+@POSTGRESQL
+@pytest.mark.usefixtures("version_next")
+def test_an_upgrade_waits_for_a_session_that_is_about_to_end(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A closed connection's session is on the server a moment longer."""
+    old = open_database(settings)
+    with old.write("test") as connection:
+        connection.execute(update(schema_info).values(version=SCHEMA_VERSION))
+
+    def sleep(seconds: float) -> None:
+        old.close()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(schema, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    monkeypatch.setattr(schema, "_LEAVING_S", 60.0)
+    assert upgrade_database(settings)[1:] == (SCHEMA_VERSION, SCHEMA_VERSION + 1)
 
 
 def test_an_upgrade_of_nothing_makes_the_tables(settings: Settings) -> None:
@@ -83,11 +110,11 @@ def test_a_failed_migration_changes_nothing(settings: Settings, monkeypatch: pyt
         add_column(connection)
         raise RuntimeError
 
-    monkeypatch.setitem(schema.MIGRATIONS, 1, migrate)
+    monkeypatch.setitem(schema.MIGRATIONS, SCHEMA_VERSION, migrate)
     open_database(settings).close()
     engine = open_database(settings).engine
     with pytest.raises(RuntimeError):
-        schema.prepare_schema(engine, version=2, migrate=True)
+        schema.prepare_schema(engine, version=SCHEMA_VERSION + 1, migrate=True)
     engine.dispose()
     with open_database(settings) as database:
         assert "added" not in columns(database)
@@ -104,7 +131,7 @@ def test_processes_that_open_a_new_store_at_once_do_not_collide(settings: Settin
     for process in processes:
         process.stdin.write(b"go\n")
         process.stdin.flush()
-    assert [process.communicate(timeout=60) and process.returncode for process in processes] == [0] * 4
+    assert [process.communicate(timeout=120) and process.returncode for process in processes] == [0] * 4
     with open_database(settings) as database, database.peek() as connection:
         assert connection.execute(select(schema_info.c.version)).scalars().all() == [schema.SCHEMA_VERSION]
 
@@ -138,3 +165,13 @@ def test_urls_that_cannot_be_a_store(settings: Settings, url: str) -> None:
     with pytest.raises(BadInput, match="OPTICSTREAM_STATE_URL") as refused:
         open_database(settings, url)
     assert "hunter2" not in str(refused.value)
+
+
+@SQLITE
+def test_a_store_of_version_1_gets_the_results_of_claims(settings: Settings) -> None:
+    with open_database(settings) as database, database.write("test") as connection:
+        connection.execute(text("ALTER TABLE claim DROP COLUMN result"))
+        connection.execute(update(schema_info).values(version=1))
+    with open_database(settings) as database:
+        names = {column["name"] for column in inspect(database.engine).get_columns("claim")}
+        assert "result" in names

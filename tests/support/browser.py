@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+PATIENCE_S = 120.0
+"""How long a page may take to show what is waited for; Playwright's own is 30 s."""
+
 
 @contextmanager
 def chromium_page(width: int = 1360, height: int = 900) -> Iterator[Any]:
@@ -19,9 +22,13 @@ def chromium_page(width: int = 1360, height: int = 900) -> Iterator[Any]:
     arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=executable, args=[*arguments, "--disable-component-update"]
+            executable_path=executable,
+            args=[*arguments, "--disable-component-update"],
+            timeout=PATIENCE_S * 1000,
         )
         try:
-            yield browser.new_page(viewport={"width": width, "height": height})
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.set_default_timeout(PATIENCE_S * 1000)
+            yield page
         finally:
             browser.close()

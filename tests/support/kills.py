@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from opticstream.state import Database
 from opticstream.state.tables import claims
+from support.nursery import Nursling
 
 
 def campaign_chance() -> random.Random:
@@ -27,7 +28,9 @@ def holding_pids(database: Database) -> set[int]:
         return set(connection.execute(select(claims.c.pid).where(claims.c.outcome.is_(None))).scalars())
 
 
-def a_holder(database: Database, processes: Sequence[Popen[bytes]], chance: random.Random, wait_s: float = 0) -> int:
+def a_holder(
+    database: Database, processes: Sequence[Popen[bytes] | Nursling], chance: random.Random, wait_s: float = 0
+) -> int:
     """Return the index of a process that holds a claim now: hitting an idle one proves little."""
     deadline = time.monotonic() + wait_s
     while True:
@@ -47,7 +50,7 @@ def sleep_past_lease(pid: int, lease_s: float, chance: random.Random) -> None:
 
 
 @contextmanager
-def ended(process: Popen[bytes], grace_s: float = 30) -> Iterator[None]:
+def ended(process: Popen[bytes], grace_s: float = 90) -> Iterator[None]:
     """Terminate a process when the body ends, and kill it when it does not listen."""
     try:
         yield

@@ -166,7 +166,7 @@ class Cluster:
             psycopg.errors.ObjectInUse: a connection is open.
         """
         statement = sql.SQL("DROP DATABASE {}").format(sql.Identifier(name))
-        deadline = time.monotonic() + 3  # the session of a closed connection ends a moment later
+        deadline = time.monotonic() + _READY_S  # the session of a closed connection ends a moment later
         with self.admin() as connection:
             while True:
                 try:

@@ -4,11 +4,10 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 from sqlalchemy import select
 
 from opticstream.core.settings import load_settings
@@ -16,10 +15,12 @@ from opticstream.deployments.server import api_healthy, start_server, stop_serve
 from opticstream.state import open_database
 from opticstream.state.outbox import count_events
 from opticstream.state.tables import outbox
+from support.api import ask_api
 from support.claims_audit import statuses
 from support.command import command_environment, command_line
 from support.oct_folder import set_up, small_config, write_batch
 from support.products_audit import check_products
+from support.waiting import until
 
 LEASE_S = 2.0
 
@@ -27,11 +28,17 @@ LEASE_S = 2.0
 class Site:
     """A lab in event mode: its own server, watchers and workers, each on a host of its own."""
 
-    def __init__(self, home: Path, mosaics: int, batches: int) -> None:
+    def __init__(self, home: Path, mosaics: int, batches: int, store_url: str | None = None) -> None:
         self.folder, self.base = home.parent / "tiles", home.parent / "products"
         self.folder.mkdir()
         self.settings = load_settings(
-            home=home, server_port=0, lease_s=LEASE_S, reconcile_after_s=3, retry_backoff_s=(0.0,), max_attempts=1000
+            home=home,
+            server_port=0,
+            lease_s=LEASE_S,
+            reconcile_after_s=3,
+            retry_backoff_s=(0.0,),
+            max_attempts=1000,
+            state_url=store_url,
         )
         set_up(self.settings, small_config(self.base, batches=batches))
         self.environment = command_environment(
@@ -41,6 +48,8 @@ class Site:
             OPTICSTREAM_RETRY_BACKOFF_S="[0]",
             OPTICSTREAM_MAX_ATTEMPTS="1000",
         )
+        if store_url is not None:
+            self.environment["OPTICSTREAM_STATE_URL"] = store_url
         self.total = mosaics * batches
         self.pending = [(mosaic, batch) for batch in range(1, batches + 1) for mosaic in range(1, mosaics + 1)]
         self.log = (home.parent / "log.txt").open("wb")
@@ -56,10 +65,7 @@ class Site:
         os.kill(info.pid, number)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(info.pid, 0)
-        deadline = time.monotonic() + 30
-        while api_healthy(self.url):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: not api_healthy(self.url), "the server's end", every_s=0.05)
 
     def start(self, *arguments: Any) -> None:
         self.commands.append(arguments)
@@ -84,22 +90,41 @@ class Site:
         options = ("--no-direct", "--stability-seconds", "0.3", "--poll-interval", "0.2")
         self.start("oct", "watch", "brain", self.folder, *options)
 
+    def await_serving(self, number: int) -> None:
+        """Wait until so many workers have opened the store and serve."""
+        self._until(lambda: self._said().count("Serving brain") >= number, f"{number} that serve", 180)
+
+    def await_watching(self) -> None:
+        """Wait until all that were started have opened the store, and have a handler for SIGTERM as of then."""
+        term = 1 << (signal.SIGTERM - 1)
+
+        def heard(process: subprocess.Popen[bytes]) -> bool:
+            said = Path(f"/proc/{process.pid}/status")
+            mask = said.read_text("utf-8").partition("SigCgt:")[2].split(maxsplit=1)[0] if said.exists() else "0"
+            return bool(int(mask, 16) & term)
+
+        self._until(lambda: all(map(heard, self.processes)), "every process at work", 180)
+
     def await_all(self, total: int, patience_s: float) -> None:
-        deadline = time.monotonic() + patience_s
         with open_database(self.settings) as database:
-            while (found := statuses(database)) != {"completed": total}:
-                assert time.monotonic() < deadline, f"{found}\n{Path(self.log.name).read_text()[-4000:]}"
-                time.sleep(0.2)
-            while (counts := count_events(database)).settled < counts.waiting + counts.sent + counts.settled:
-                assert time.monotonic() < deadline + 90, counts
-                time.sleep(0.2)
+            self._until(lambda: statuses(database) == {"completed": total}, f"{total} completed batches", patience_s)
+            self._until(lambda: (counts := count_events(database)).waiting == counts.sent == 0, "every event", 180)
+
+    def _until(self, holds: Callable[[], object], what: str, patience_s: float) -> None:
+        try:
+            until(holds, what, patience_s, every_s=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._said()[-4000:]}") from None
+
+    def _said(self) -> str:
+        return Path(self.log.name).read_text("utf-8", "replace")
 
     def end(self) -> None:
         for process in self.processes:
             process.terminate()
         for process in self.processes:
             try:
-                process.wait(30)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -109,10 +134,10 @@ class Site:
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the events of a name that the API has."""
         body: dict[str, Any] = {"filter": {"event": {"name": [name]}}, "limit": 50}
-        answer = httpx.post(f"{self.url}/events/filter", json=body, timeout=30).raise_for_status().json()
+        answer = ask_api(self.url, "events/filter", body)
         found: list[dict[str, Any]] = answer["events"]
         while answer["next_page"]:
-            answer = httpx.get(answer["next_page"], timeout=30).raise_for_status().json()
+            answer = ask_api(self.url, answer["next_page"])
             found += answer["events"]
         return found
 
@@ -122,7 +147,7 @@ class Site:
         while True:
             flows = {"name": {"any_": ["process_tile_batch_event_flow"]}}
             body = {"flows": flows, "limit": 200, "offset": len(found)}
-            page = httpx.post(f"{self.url}/flow_runs/filter", json=body, timeout=30).raise_for_status().json()
+            page = ask_api(self.url, "flow_runs/filter", body)
             found += page
             if len(page) < 200:
                 return found

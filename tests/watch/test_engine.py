@@ -14,7 +14,7 @@ A, B = mark(1), mark(2)
 
 
 def test_ready_once_the_fingerprint_stayed_unchanged_for_the_stability_time():
-    engine = StabilityEngine[str](15)
+    engine = StabilityEngine[str, object](15)
     assert engine.observe({"k": A}, 0).waiting == ("k",)
     assert engine.observe({"k": A}, 14.9).ready == ()
     assert engine.observe({"k": A}, 15).ready == ("k",)
@@ -23,13 +23,13 @@ def test_ready_once_the_fingerprint_stayed_unchanged_for_the_stability_time():
 
 
 def test_without_a_stability_time_the_second_pass_is_needed():
-    engine = StabilityEngine[str](0)
+    engine = StabilityEngine[str, object](0)
     assert engine.observe({"k": A}, 0).ready == ()
     assert engine.observe({"k": A}, 0).ready == ("k",)
 
 
 def test_a_change_starts_the_wait_anew():
-    engine = StabilityEngine[str](10)
+    engine = StabilityEngine[str, object](10)
     engine.observe({"k": A}, 0)
     assert engine.observe({"k": B}, 10).ready == ()
     assert engine.observe({"k": B}, 19).ready == ()
@@ -37,14 +37,14 @@ def test_a_change_starts_the_wait_anew():
 
 
 def test_a_slow_pass_does_not_shorten_the_wait():
-    engine = StabilityEngine[str](10)
+    engine = StabilityEngine[str, object](10)
     engine.observe({"k": A}, 0, until=4)
     assert engine.observe({"k": A}, 10).ready == ()
     assert engine.observe({"k": A}, 14).ready == ("k",)
 
 
 def test_an_offered_key_that_changes_is_reported_and_offered_when_stable_again():
-    engine = StabilityEngine[str](10)
+    engine = StabilityEngine[str, object](10)
     engine.observe({"k": A}, 0)
     engine.observe({"k": A}, 10)
     assert engine.observe({"k": B}, 20).changed == ("k",)
@@ -52,7 +52,7 @@ def test_an_offered_key_that_changes_is_reported_and_offered_when_stable_again()
 
 
 def test_a_change_taken_back_is_the_unit_that_was_offered():
-    engine = StabilityEngine[str](10)
+    engine = StabilityEngine[str, object](10)
     engine.observe({"k": A}, 0)
     engine.observe({"k": A}, 10)
     engine.observe({"k": B}, 20)
@@ -61,7 +61,7 @@ def test_a_change_taken_back_is_the_unit_that_was_offered():
 
 
 def test_a_key_out_of_sight_is_remembered():
-    engine = StabilityEngine[str](10)
+    engine = StabilityEngine[str, object](10)
     engine.observe({"k": A}, 0)
     engine.observe({"k": A}, 10)
     assert engine.observe({}, 20).gone == ("k",)
@@ -70,7 +70,7 @@ def test_a_key_out_of_sight_is_remembered():
 
 
 def test_forget_offers_again_after_a_full_wait():
-    engine = StabilityEngine[str](10)
+    engine = StabilityEngine[str, object](10)
     engine.observe({"k": A}, 0)
     engine.observe({"k": A}, 10)
     engine.forget("k")
@@ -80,7 +80,7 @@ def test_forget_offers_again_after_a_full_wait():
 
 def test_negative_stability_is_refused():
     with pytest.raises(BadInput, match="--stability-seconds"):
-        StabilityEngine[str](-1)
+        StabilityEngine[str, object](-1)
 
 
 _passes = st.lists(
@@ -91,7 +91,7 @@ _passes = st.lists(
 @settings(deadline=None, max_examples=200)
 @given(stability=st.sampled_from([0.0, 1.0, 5.0, 12.0]), passes=_passes)
 def test_random_folders_against_a_plain_history(stability, passes):
-    engine = StabilityEngine[str](stability)
+    engine = StabilityEngine[str, object](stability)
     now = 0.0
     history: list[tuple[float, dict[str, int]]] = []
     offered: dict[str, int] = {}

@@ -380,3 +380,21 @@ def test_the_log_is_the_default_observer(bench, caplog):
         bench.at(service, now)
     assert caplog.text.count("batch-001: dispatched, 2 files") == 1
     assert caplog.text.count("counted from 1") == 1
+
+
+def test_a_put_off_unit_that_blinks_is_still_taken(bench):
+    def away(ready):
+        raise NotNow
+
+    bench.before_dispatch = away
+    (path, _) = bench.batch(1, 1)
+    service = bench.watch(stability_seconds=0)
+    for now in (0, 1):
+        bench.at(service, now)
+    path.rename(bench.folder / "aside")
+    bench.at(service, 10)
+    (bench.folder / "aside").rename(path)
+    bench.before_dispatch = lambda ready: None
+    for now in (20, 21):
+        bench.at(service, now)
+    assert (bench.done(), len(bench.asked)) == ([(1, 1)], 1)

@@ -1,6 +1,3 @@
-import os
-from collections import Counter
-
 import pytest
 
 from opticstream.watch.mosaic_ranges import MosaicRanges
@@ -186,47 +183,6 @@ def test_a_change_and_a_loss_in_one_pass(bench, source):
     assert (list(delta.changed), list(delta.gone), source.files) == ([(1, 1)], [(1, 2)], 3)
     assert [mark[0] for mark in delta.changed[1, 1]] == [first.name, second.name]
     assert not source.poll().changed
-
-
-class _Entry:
-    def __init__(self, entry, stats, fail):
-        self._entry, self._stats, self._fail = entry, stats, fail
-        self.name, self.path = entry.name, entry.path
-
-    def stat(self, **options):
-        self._stats[self.name] += 1
-        if self.name in self._fail:
-            raise self._fail[self.name]
-        return self._entry.stat(**options)
-
-
-@pytest.fixture
-def scans(monkeypatch):
-    """Count listings and stats; `fail` maps names (None: the listing's end) to the error they raise."""
-    real = os.scandir
-
-    class Scan:
-        stats, listings, fail = Counter(), 0, {}
-
-        def __init__(self, path):
-            self._real = real(path)
-            Scan.listings += 1
-
-        def __enter__(self):
-            return self._walk()
-
-        def __exit__(self, *_):
-            self._real.close()
-
-        def _walk(self):
-            for entry in self._real:
-                yield _Entry(entry, Scan.stats, Scan.fail)
-            if None in Scan.fail:
-                raise Scan.fail[None]
-
-    monkeypatch.setattr(os, "scandir", Scan)
-    monkeypatch.setattr(os, "supports_fd", {*os.supports_fd, Scan})
-    return Scan
 
 
 def test_one_listing_and_at_most_one_stat_per_tile_and_pass(bench, source, scans):

@@ -12,6 +12,7 @@ from opticstream.watch import (
     wait_until_stable,
 )
 from opticstream.watch.wait_stable import tree_fingerprint
+from support.waiting import PATIENCE_S
 
 
 class Clock:
@@ -73,9 +74,9 @@ def test_stop_ends_a_long_wait():
     watcher = PollingStableWatcher(dict_source, lambda tick: None, stability_seconds=0)
     thread = threading.Thread(target=watcher.run, args=(Stop(), 3600.0))
     thread.start()
-    assert waiting.wait(30)
+    assert waiting.wait(PATIENCE_S)
     stop.set()
-    thread.join(30)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -143,6 +144,21 @@ def test_a_second_signal_breaks_off():
     with pytest.raises(KeyboardInterrupt):
         run_watcher_until_interrupt(run)
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_second_signal_that_meets_a_destructor_is_raised_again():
+    class Met:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def run(stop):
+        signal.raise_signal(signal.SIGINT)
+        met = Met()
+        del met  # Python drops what is raised here
+        threading.Event().wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_watcher_until_interrupt(run)
 
 
 def test_handler_stop_runs_out():

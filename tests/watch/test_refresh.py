@@ -1,10 +1,12 @@
 import shutil
+import subprocess
 
 import psutil
 import pytest
 
 from opticstream.core.errors import BadInput
 from opticstream.watch import refresh, refresh_hook, refresh_hook_names, register_refresh_hook
+from support.waiting import until
 
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 
@@ -59,10 +61,19 @@ def test_it_is_mounted_again_when_unmounting_failed(tmp_path):
 
 
 @needs_bash
-def test_a_script_that_hangs_is_ended_with_its_children(tmp_path):
-    scripts(tmp_path, f"sleep 600 & echo $! > '{tmp_path}/child'; wait", "true")
+def test_a_script_that_hangs_is_ended_with_its_children(tmp_path, monkeypatch):
+    told = tmp_path / "child"
+    scripts(tmp_path, f"sleep 600 & echo $! > '{told}'; wait", "true")
+
+    class Popen(subprocess.Popen):
+        def wait(self, timeout=None):
+            """Let the time begin when the child is there, however long bash takes to start."""
+            if timeout is not None:
+                until(lambda: told.exists() and told.read_text().endswith("\n"), "the script's child")
+            return super().wait(timeout)
+
+    monkeypatch.setattr(refresh.subprocess, "Popen", Popen)
     with pytest.raises(RuntimeError, match="longer than"):
-        refresh.remount("sas2", folder=str(tmp_path), timeout_s=1)
-    child = int((tmp_path / "child").read_text())
-    psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=30)
-    assert not psutil.pid_exists(child)
+        refresh.remount("sas2", folder=str(tmp_path), timeout_s=0.2)
+    child = int(told.read_text())
+    until(lambda: not psutil.pid_exists(child), "the child is gone")

@@ -1,0 +1,276 @@
+"""The strip and channel flows against a real Prefect API: products, archive, clean-up and the rows that decide it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from sqlalchemy import select
+
+from opticstream.core.errors import BadFile, BadInput, ClaimRefused
+from opticstream.core.lsm_events import CHANNEL_MIP_STITCHED, CHANNEL_READY, STRIP_ARCHIVED, STRIP_COMPRESSED
+from opticstream.core.settings import load_settings
+from opticstream.flows.archive_strip import archive_strip
+from opticstream.flows.process_channel import process_channel
+from opticstream.imaging.archive import verify_archive
+from opticstream.state import open_database
+from opticstream.state.edit import retry
+from opticstream.state.tables import outbox
+from support.sheet import Sheet, sheet_config
+
+
+@pytest.fixture
+def sheet(prefect_api: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sheet]:
+    monkeypatch.setenv("OPTICSTREAM_RETRY_BACKOFF_S", "[0]")
+    folder = home.parent / "Lichtblatt 光 (λ)"
+    settings = load_settings()
+    with open_database(settings) as database:
+        made = Sheet(settings, database, folder, sheet_config(folder))
+        made.configure()
+        made.simulate()
+        yield made
+
+
+def _announced(sheet: Sheet) -> list[str]:
+    with sheet.database.peek() as connection:
+        return list(connection.execute(select(outbox.c.event).order_by(outbox.c.id)).scalars())
+
+
+def _raw_voxels(folder: Path) -> Any:
+    """Read a strip as the format says, cropped: (rows, columns, frames)."""
+    frames = [
+        np.fromfile(folder / f"{index:010d}"[::-1].__add__("spool.dat"), "<u2").reshape(-1, 22, 48)
+        for index in range(5)
+    ]
+    return np.concatenate(frames)[:, :21].transpose(1, 2, 0)
+
+
+def test_a_strip_becomes_zarr_projection_and_archive_and_its_raw_data_move_aside(sheet: Sheet) -> None:
+    folder = sheet.ready()
+    voxels = _raw_voxels(folder)
+    result = sheet.process()
+    assert (result["outcome"], result["raw"]) == ("processed", "renamed")
+    level = zarr.open_group(sheet.zarr(), mode="r")["0"]
+    assert np.array_equal(level[:], voxels)
+    assert np.array_equal(tifffile.imread(sheet.mip()), voxels.max(axis=0))
+    assert verify_archive(sheet.archive()).verified
+    assert not folder.exists() and (sheet.raw / "processed" / "Run1").is_dir()
+    row = sheet.row()
+    assert (row.status, row.attempts) == ("completed", 1)
+    assert row.milestones == {"compressed": True, "archived": True, "uploaded": False}
+    assert row.source is not None and row.source["strip_path"] == str(sheet.raw / "processed" / "Run1")
+    assert _announced(sheet)[:2] == [STRIP_COMPRESSED, STRIP_ARCHIVED]
+    results = sheet.state.results(sheet.ident())
+    assert {stage: results[stage].get("verified") for stage in ("compress", "archive")} == {
+        "compress": True,
+        "archive": True,
+    }
+    assert sheet.temporaries == []
+
+
+def test_a_second_run_does_nothing_and_a_forced_one_works_on_the_moved_data(sheet: Sheet) -> None:
+    sheet.ready()
+    sheet.process()
+    assert sheet.process()["outcome"] == "done"
+    before = sheet.zarr().stat().st_mtime_ns
+    assert sheet.process(force_rerun=True)["outcome"] == "processed"
+    assert sheet.zarr().stat().st_mtime_ns > before
+    assert sheet.row().status == "completed" and sheet.temporaries == []
+
+
+def test_deleting_takes_the_spool_files_and_leaves_the_rest(sheet: Sheet) -> None:
+    sheet.configure(strip_cleanup_action="delete")
+    folder = sheet.ready()
+    assert sheet.process()["raw"] == "deleted"
+    assert sorted(path.name for path in folder.iterdir()) == ["Spooled files.sifx", "acquisitionmetadata.ini"]
+    with pytest.raises(BadFile, match="spool"):
+        sheet.process(force_rerun=True)
+
+
+def test_a_channel_is_joined_when_its_strips_are_there(sheet: Sheet) -> None:
+    sheet.configure(stitch_volume=True)
+    for strip in (1, 2):
+        with pytest.raises(ClaimRefused, match=r"no such unit|not ready"):
+            process_channel("sheet", 1, 1)
+        sheet.ready(strip)
+        sheet.process(strip)
+    assert CHANNEL_READY in _announced(sheet)
+    result = process_channel("sheet", 1, 1)
+    assert result["outcome"] == "processed"
+    image = tifffile.imread(result["products"]["mip"]["mip"])
+    truth = json.loads((sheet.raw / "ground_truth.json").read_text())
+    assert image.shape == (48 + truth["strips"][1]["y"] - truth["strips"][0]["y"], 70)
+    assert Path(result["products"]["mip"]["preview"]).read_bytes().startswith(b"\x89PNG")
+    volume = zarr.open_group(result["products"]["volume"]["volume"], mode="r")["0"]
+    assert volume.shape == (21, *image.shape)
+    assert CHANNEL_MIP_STITCHED in _announced(sheet)
+    view = sheet.state.peek(sheet.channel)
+    assert view is not None and view.status == "completed"
+    assert process_channel("sheet", 1, 1)["outcome"] == "done"
+
+
+def test_a_corrupted_copy_fails_the_strip_and_keeps_the_raw_data(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk lies: what is read back from the archive is not what was written."""
+    from opticstream.imaging.archive.writer import ArchiveWriter
+
+    folder = sheet.ready()
+    raw = {path.name: path.read_bytes() for path in folder.iterdir()}
+    finish = ArchiveWriter.finish
+
+    def damaged(self: ArchiveWriter) -> Any:
+        manifest = finish(self)
+        with next(self.staging.glob("1*spool.dat")).open("r+b") as file:
+            file.seek(1000)
+            file.write(b"\x00\xff\x00")
+        return manifest
+
+    with monkeypatch.context() as patch, pytest.raises(BadFile, match=r"1000000000spool\.dat: content"):
+        patch.setattr(ArchiveWriter, "finish", damaged)
+        sheet.process()
+    row = sheet.row()
+    assert row.status == "failed" and "content" in (row.error or "")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == raw
+    assert not sheet.archive().exists() and sheet.temporaries == []
+    assert [edit.after for edit in retry(sheet.state)] == ["ready"]
+    zarr_before = sheet.zarr().stat().st_mtime_ns  # what was verified is not made again
+    assert sheet.process()["raw"] == "renamed"
+    assert sheet.zarr().stat().st_mtime_ns == zarr_before and sheet.row().status == "completed"
+
+
+def test_another_sessions_archive_is_never_overwritten(sheet: Sheet) -> None:
+    sheet.ready()
+    other = sheet.archive()
+    other.mkdir(parents=True)
+    (other / "precious.dat").write_bytes(b"data")
+    with pytest.raises(BadInput, match="something that is no archive of ours"):
+        sheet.process()
+    assert (other / "precious.dat").read_bytes() == b"data" and (sheet.raw / "Run1").is_dir()
+    assert sheet.row().status == "failed" and sheet.row().milestones["compressed"]
+
+
+def test_two_hosts_share_the_work_and_the_last_one_cleans_up(sheet: Sheet) -> None:
+    sheet.configure(distribute_archive=True)
+    folder = sheet.ready(dispatch="event")
+    assert sheet.process()["raw"] == "early"
+    assert folder.is_dir() and sheet.row().status == "running"
+    assert sheet.process()["outcome"] == "done"
+    done = archive_strip("sheet", 1, 1, 1)
+    assert (done["outcome"], done["raw"]) == ("processed", "renamed")
+    assert sheet.row().status == "completed" and not folder.exists()
+    sheet.ready(2, dispatch="event")
+    assert archive_strip("sheet", 1, 1, 2)["raw"] == "early"
+    assert sheet.process(2)["raw"] == "renamed"
+
+
+def test_a_raw_folder_that_grew_since_is_left_alone(sheet: Sheet) -> None:
+    sheet.configure(distribute_archive=True)
+    folder = sheet.ready(dispatch="event")
+    sheet.process()
+    (folder / "late.txt").write_text("written after the conversion")
+    with pytest.raises(BadFile, match="other files when it was archived"):
+        archive_strip("sheet", 1, 1, 1)
+    assert (folder / "late.txt").is_file() and len(list(folder.glob("*spool.dat"))) == 5
+    assert sheet.row().status == "failed"
+
+
+def test_a_crash_between_plan_and_act_is_finished_by_the_next_run(
+    sheet: Sheet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opticstream.imaging import raw_cleanup
+
+    folder = sheet.ready()
+    act = raw_cleanup.carry_out
+
+    def interrupted(*args: Any) -> Any:
+        act(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(raw_cleanup, "carry_out", interrupted)
+        sheet.process()
+    assert not folder.exists() and sheet.row().status != "completed"
+    assert sheet.process()["outcome"] == "renamed"
+    assert sheet.row().status == "completed" and (sheet.raw / "processed" / "Run1").is_dir()
+    assert not (sheet.raw / "processed" / "Run1-2").exists()
+
+
+def test_a_strip_that_was_acquired_again_is_cleaned_up_by_a_plan_of_its_own(sheet: Sheet) -> None:
+    folder = sheet.ready()
+    shutil.copytree(folder, sheet.folder / "again")
+    sheet.process()
+    (sheet.folder / "again").rename(folder)
+    sheet.state.register_ready(
+        sheet.ident(), fingerprint="g", source={"strip_path": str(folder)}, dispatch="direct", force=True
+    )
+    assert sheet.process()["raw"] == "renamed"
+    assert not folder.exists()
+    assert len(list((sheet.raw / "processed" / "Run1-2").iterdir())) == 7
+
+
+def test_the_clean_up_sweeps_what_a_kill_after_a_commit_left(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:
+    from opticstream.core.staged_tree import StagedTree
+
+    sheet.configure(strip_cleanup_action="keep")
+    sheet.ready()
+    sheet.process()
+    sheet.configure(strip_cleanup_action="rename")
+
+    def killed(self: StagedTree) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(StagedTree, "finish", killed)
+        sheet.process(force_rerun=True)
+    assert len(sheet.temporaries) == 1 and sheet.row().milestones["compressed"]
+    assert sheet.process()["outcome"] == "renamed"
+    assert sheet.temporaries == []
+
+
+def test_a_strip_without_its_files_is_told(sheet: Sheet) -> None:
+    folder = sheet.ready()
+    (folder / "2000000000spool.dat").unlink()
+    with pytest.raises(BadFile, match=r"2000000000spool\.dat"):
+        sheet.process()
+    assert sheet.row().status == "failed" and sheet.temporaries == []
+    shutil.rmtree(folder)
+    with pytest.raises(ClaimRefused, match="failed"):
+        sheet.process()
+
+
+def test_a_strip_below_the_projects_least_size_is_refused(sheet: Sheet) -> None:
+    sheet.configure(strip_folder_size_threshold=25)
+    sheet.ready()
+    with pytest.raises(BadFile, match="at least 25 GB"):
+        sheet.process()
+
+
+@pytest.mark.parametrize("damage", ["shard", "projection"])
+def test_a_product_that_the_disk_changed_is_not_published(
+    sheet: Sheet, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opticstream.imaging import lsm
+
+    sheet.configure(strip_cleanup_action="delete", archive_path=None)
+    folder = sheet.ready()
+    convert = lsm.convert_strip
+
+    def damaged(strip: Any, zarr_folder: Path, *, mip: Path, **options: Any) -> Any:
+        record = convert(strip, zarr_folder, mip=mip, **options)
+        target = max((zarr_folder / "0").rglob("*"), key=lambda path: path.stat().st_size * path.is_file())
+        with (target if damage == "shard" else mip).open("r+b") as file:
+            file.seek(300)
+            byte = file.read(1)
+            file.seek(300)
+            file.write(bytes([byte[0] ^ 1]))
+        return record
+
+    with monkeypatch.context() as patch, pytest.raises(BadFile, match="read back from the disk"):
+        patch.setattr(lsm, "convert_strip", damaged)
+        sheet.process()
+    assert sheet.row().status == "failed" and not sheet.zarr().exists() and sheet.temporaries == []
+    assert len(list(folder.glob("*spool.dat"))) == 5
