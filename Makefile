@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCKED := .venv/.locked
 INSTALLED := .venv/.installed
-COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras \
   --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet
 
 help: ## Say what there is to make
@@ -49,6 +49,8 @@ lock: setup ## Rewrite the lock files (UPGRADE=1 takes the newest versions)
 
 docs: setup ## Build the site; a broken link is an error
 	$(BIN)/python scripts/cli_reference.py
+	$(BIN)/python scripts/module_reference.py
+	$(BIN)/python scripts/parameter_reference.py
 	$(BIN)/mkdocs build --strict
 
 clean: ## Remove build output and caches (the environment stays)

@@ -47,11 +47,13 @@ function Invoke-Lint {
 
 function Invoke-Docs {
     Invoke-Checked $VenvPython @("scripts/cli_reference.py")
+    Invoke-Checked $VenvPython @("scripts/module_reference.py")
+    Invoke-Checked $VenvPython @("scripts/parameter_reference.py")
     Invoke-Checked "$Bin\mkdocs.exe" @("build", "--strict")
 }
 
 function Invoke-Lock([string]$Output, [string[]]$Groups) {
-    $options = @("pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11", "--generate-hashes",
+    $options = @("pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-strip-extras",
         "--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--custom-compile-command", "make lock", "--quiet")
     if ($Upgrade) { $options += "--upgrade" }
     Invoke-Checked "$Bin\uv.exe" ($options + $Groups + @("--output-file", $Output))

@@ -20,18 +20,7 @@ def render() -> str:
     return f"<!-- Made by `make docs` from the commands themselves; edit their help instead. -->\n\n{text.strip()}\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or compare it; return the exit code."""
-    text = render()
-    if arguments == ["--check"]:
-        current = PAGE.read_text("utf-8") if PAGE.is_file() else ""
-        if current != text:
-            print(f"{PAGE} is not what the commands say; run `make docs`")
-        return int(current != text)
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(text, "utf-8", newline="\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from _generated_page import write_or_check
+
+    sys.exit(write_or_check(PAGE, render, "commands", sys.argv[1:]))

@@ -30,6 +30,7 @@ def _files(folder: str, pattern: str) -> Callable[[], bool]:
 NEEDS = (
     Need("chromium", "page tests", _command("chromium", "chromium-browser", "google-chrome")),
     Need("postgresql", "the state store's tests", _files("/usr/lib/postgresql", "initdb")),
+    Need("octave", "the MATLAB entry points' tests", _command("octave-cli")),
     Need("fonts-dejavu-core", "readable screenshots", _files("/usr/share/fonts", "*.[to]tf")),
 )
 
