@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import pytest
 
-from opticstream.deployments.paused_runs import PausedRun
 from support.asked_run import AskedRun, SeenRun
 from support.browser import chromium_page
 from support.command import command_environment, command_line, run_command, run_in_turn
+from support.prefect_pages import press, resume_form
 from support.pseudo_terminal import PseudoTerminal
 from support.waiting import PATIENCE_S
 
@@ -135,35 +135,19 @@ def page(prefect_api: str) -> Iterator[Any]:
         yield opened
 
 
-def _resume(page: Any, url: str, ui: str, run: PausedRun) -> Any:
-    """Open a paused run's page and its form; return the form."""
-    page.goto(
-        f"{url.removesuffix('/api')}{'/v2' if ui == 'v2' else ''}/runs/flow-run/{run.id}", wait_until="domcontentloaded"
-    )
-    if ui == "v2":
-        page.get_by_text(run.name, exact=True).first.wait_for()  # above the menu, which is the last one then
-        page.locator("button[aria-haspopup=menu]").last.click()
-        page.get_by_role("menuitem", name="Resume").click()
-        return page.get_by_role("dialog")
-    page.get_by_role("button", name="Resume").click()
-    return page.locator(".p-modal__card")
-
-
 def test_the_runs_page_answers(prefect_api: str, page: Any) -> None:
     """In both UIs: a wrong answer comes back with its reason; a choice stands at its default, which is sent as it is."""
+    ui = prefect_api.removesuffix("/api")
     with AskedRun(prefect_api, "mouse_weight", "arena") as asked:
         run = asked.paused()
-        form = _resume(page, prefect_api, "v1", run)
+        form = resume_form(page, ui, run.id, lambda form: form.get_by_text("How heavy is the mouse?"))
         form.get_by_role("textbox").fill("heavy")
-        form.get_by_text("How heavy is the mouse?").wait_for()
-        form.get_by_role("button", name="Submit").click()
+        press(page, form.get_by_role("button", name="Submit"), "/resume")
         asked.paused(reason="heavy")
-        form = _resume(page, prefect_api, "v2", run)
-        form.get_by_text("found 'heavy'").wait_for()
+        form = resume_form(page, f"{ui}/v2", run.id, lambda form: form.get_by_text("found 'heavy'"))
         form.get_by_role("textbox").fill("25.3")
-        form.get_by_role("button", name="Resume").click()
+        press(page, form.get_by_role("button", name="Resume"), "/resume")
         asked.paused("arena")
-        form = _resume(page, prefect_api, "v1", run)
-        form.get_by_text("blank means right one").wait_for()
-        form.get_by_role("button", name="Submit").click()
+        form = resume_form(page, ui, run.id, lambda form: form.get_by_text("blank means right one"))
+        press(page, form.get_by_role("button", name="Submit"), "/resume")
         assert asked.result() == [25.3, "right one"]

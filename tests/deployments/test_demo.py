@@ -22,6 +22,7 @@ from opticstream.scope.truth_errors import truth_errors
 from support.api import ask_api
 from support.browser import chromium_page
 from support.command import PATIENCE_S, command_environment, command_line, run_command
+from support.prefect_pages import open_page
 from support.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -164,23 +165,23 @@ def test_it_does_not_wait_for_one_that_serves_no_more(tmp_path: Path) -> None:
 
 def test_the_prefect_ui_shows_runs_pictures_and_blocks(demo: Demo, tmp_path: Path) -> None:
     with chromium_page() as page:
-        page.goto(f"{demo.ui}/runs")
-        for batch in ("001/batch-001", "001/batch-002", "002/batch-001", "002/batch-002"):
+
+        def shows(place: str, text: str) -> None:
+            open_page(page, f"{demo.ui}/{place}", page.get_by_text(text))
+
+        shows("runs", "demo/mosaic-001/batch-001")
+        for batch in ("001/batch-002", "002/batch-001", "002/batch-002"):
             page.get_by_text(f"demo/mosaic-{batch}").first.wait_for()
-        page.goto(f"{demo.ui}/runs/flow-run/{_run_with_its_tasks(demo, 'demo/mosaic-002/batch-001')}")
-        page.get_by_text("contact sheet").first.wait_for()
-        page.goto(f"{demo.ui}/artifacts/key/demo-mosaic-002-batch-001")
-        page.get_by_text("Enface maps of oct/demo/slice-01/mosaic-002/batch-001").first.wait_for()
+        shows(f"runs/flow-run/{_run_with_its_tasks(demo, 'demo/mosaic-002/batch-001')}", "contact sheet")
+        shows("artifacts/key/demo-mosaic-002-batch-001", "Enface maps of oct/demo/slice-01/mosaic-002/batch-001")
         page.locator("a[href*='/artifacts/artifact/']").first.click()
         page.locator("img[alt='contact sheet']").wait_for()
         until(lambda: True in _pictures(page), "the picture")
         page.screenshot(path=tmp_path / "artifact.png")
-        page.goto(f"{demo.ui}/artifacts/key/demo-oct-progress")
-        page.get_by_text("Batches of demo by mosaic").first.wait_for()
-        page.goto(f"{demo.ui}/artifacts/key/demo-slice-01-channel-01")
-        page.get_by_text("Projections of lsm/demo/slice-01/channel-01").first.wait_for()
-        page.goto(f"{demo.ui}/blocks")
-        for block in ("demo-oct-state", "demo-psoct-config", "demo-lsm-state", "demo-lsm-config"):
+        shows("artifacts/key/demo-oct-progress", "Batches of demo by mosaic")
+        shows("artifacts/key/demo-slice-01-channel-01", "Projections of lsm/demo/slice-01/channel-01")
+        shows("blocks", "demo-oct-state")
+        for block in ("demo-psoct-config", "demo-lsm-state", "demo-lsm-config"):
             page.get_by_text(block).first.wait_for()
     assert (tmp_path / "artifact.png").stat().st_size > 20_000
 

@@ -14,10 +14,11 @@ import httpx
 import psutil
 import pytest
 
+from support.api import answer_of
 from support.browser import chromium_page
 from support.command import run_command
 from support.launch_site import AWAITED_S, LAST, WAITS, LaunchSite, awaited
-from support.waiting import PATIENCE_S, until
+from support.prefect_pages import open_page, press, resume_form
 
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
@@ -124,7 +125,7 @@ def test_what_cannot_be_launched_says_so(
 
 def test_the_api_refuses_a_wrong_value_before_there_is_a_run(served: Served, weighed: dict[str, Any]) -> None:
     body = {"parameters": {"parameters": weighed | {"resource_log_interval": "often"}}}
-    answer = httpx.post(f"{served.rig.url}/deployments/{served.id}/create_flow_run", json=body, timeout=PATIENCE_S)
+    answer = answer_of(served.rig.url, f"deployments/{served.id}/create_flow_run", body)
     assert answer.status_code == httpx.codes.CONFLICT and "'often'" in answer.text
 
 
@@ -180,8 +181,9 @@ def test_from_the_run_form_to_the_answered_prompt(served: Served) -> None:
     before = {run["id"] for run in rig.runs()}
     params = rig.params("print('hello')", pre_acquisition_pipeline=["mouse_weight_pre_prompt"])
     with chromium_page(height=1400) as page:
-        page.goto(f"{ui}/deployments/deployment/{served.id}/run", wait_until="domcontentloaded")
-        page.get_by_text("LaunchParameters", exact=True).click()
+        titled = page.get_by_text("LaunchParameters", exact=True)
+        open_page(page, f"{ui}/deployments/deployment/{served.id}/run", titled)
+        titled.click()
         described = page.get_by_text("Animal or experiment subject. Asked for when empty.")
         described.wait_for()
         page.get_by_text("None", exact=True).first.click()
@@ -190,26 +192,14 @@ def test_from_the_run_form_to_the_answered_prompt(served: Served) -> None:
         page.get_by_role("textbox").nth(1).fill(str(params))
         assert page.get_by_role("textbox").nth(1).input_value() == str(params)
 
-        oops = page.get_by_text("Oops")
-
-        def made() -> list[str]:
-            return [run["id"] for run in rig.runs() if run["id"] not in before]
-
-        def pressed() -> list[str]:
-            """Press Submit once for one run: on a busy computer the form now and then says "Oops" before it looks."""
-            page.get_by_role("button", name="Submit").click()
-            until(lambda: made() or oops.count(), "an answer of the form", every_s=0.1)
-            if not (found := made()):
-                oops.first.wait_for(state="hidden")
-            return found
-
-        made_id = awaited(pressed, "the run")[0]
+        press(page, page.get_by_role("button", name="Submit"), "/create_flow_run")
+        made_id = awaited(lambda: [run["id"] for run in rig.runs() if run["id"] not in before], "the run")[0]
         served.asked(made_id)
-        page.goto(f"{ui}/runs/flow-run/{made_id}", wait_until="domcontentloaded")
-        page.get_by_role("button", name="Resume").click()
-        form = page.locator(".p-modal__card")
+        form = resume_form(page, ui, made_id, lambda form: form.get_by_role("textbox"))
         form.get_by_role("textbox").fill("24,1 g")
-        form.get_by_role("button", name="Submit").click()
+        press(page, form.get_by_role("button", name="Submit"), "/resume")
         assert served.ended(made_id)["state_type"] == "COMPLETED"
-        page.get_by_text("mouse_weight_pre_g: 24.1 (answered in Prefect)").wait_for()
+        open_page(
+            page, f"{ui}/runs/flow-run/{made_id}", page.get_by_text("mouse_weight_pre_g: 24.1 (answered in Prefect)")
+        )
     assert _weights(served.folder()) == ["24.1"]

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
+import pytest
 import tifffile
 import zarr
 from sqlalchemy import select
@@ -22,6 +22,7 @@ from opticstream.imaging.lsm_simulation_spec import LSMSimulationSpec
 from opticstream.imaging.lsm_simulator import simulate_lsm
 from opticstream.state import LSM_TREE, Database, open_database, setup_project
 from opticstream.state.tables import outbox
+from support.api import ask_api
 from support.claims_audit import committed_stages, statuses
 from support.sheet import sheet_config
 from support.waiting import until
@@ -153,16 +154,19 @@ class StripRig:
         names = (STRIP_ARCHIVED, STRIP_COMPRESSED, STRIP_PROCESSED)
         assert written == sorted((event, str(self.ident(name))) for event in names for name in self.truth)
         ids = sorted(row.event_id for row in rows)
-        with RelayApi(self.settings) as api, Relay(database, api):
-            # A dead relay's events are another's after half a minute, and one that came late is looked for each minute.
-            until(lambda: _stored(url, ids) == ids, "each event is there once", 300)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_API_URL", url)
+            with RelayApi(self.settings) as api, Relay(database, api):
+                # A dead relay's events are another's after half a minute; what Prefect has lost it takes again only
+                # when it has forgotten, after five minutes, that it had it.
+                until(lambda: _stored(url, ids) == ids, "each event is there once", 450, every_s=0.2)
 
 
 def _stored(url: str, ids: list[str]) -> list[str]:
     found: list[str] = []
     for start in range(0, len(ids), 50):
         body = {"filter": {"id": {"id": ids[start : start + 50]}}, "limit": 50}
-        answer = httpx.post(f"{url}/events/filter", json=body, timeout=30).raise_for_status().json()
+        answer = ask_api(url, "events/filter", body)
         assert answer["total"] <= 50
         found += [event["id"] for event in answer["events"]]
     return sorted(found)
