@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
@@ -16,8 +15,9 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import OrchestrationResult, SetStateStatus
 
 from opticstream.core.errors import BadInput, ServerUnavailable
-from opticstream.tasks.flow_run_pause import outcome_key, passing, prompt_client, read_input, without_retries
+from opticstream.tasks.flow_run_pause import outcome_key, prompt_client, read_input, without_retries
 from opticstream.tasks.question_form import QuestionForm
+from opticstream.tasks.request_patience import repeated
 
 _PAGE = 200
 _POLL_S = 0.1
@@ -181,17 +181,4 @@ class PausedRuns:
 
 
 def _patiently(work: Callable[[], T]) -> T:
-    """Return what a request gives, repeated for a while and once at least; one that refuses is raised at once.
-
-    A busy server may use up all the patience in one request that got no answer.
-    """
-    began = time.monotonic()
-    for asked in count(1):
-        try:
-            return work()
-        except httpx.HTTPError as error:
-            patience = _AWAY_S if isinstance(error, httpx.ConnectError) else _BUSY_S
-            if not passing(error) or (asked > 1 and time.monotonic() - began > patience):
-                raise
-        time.sleep(_POLL_S)
-    raise AssertionError("unreachable")
+    return repeated(work, away_s=_AWAY_S, busy_s=_BUSY_S)

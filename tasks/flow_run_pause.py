@@ -142,13 +142,6 @@ class FlowRunPause:
                 raise
 
 
-def passing(error: httpx.HTTPError) -> bool:
-    """Say whether it may pass: a busy SQLite server answers 503 now and then."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code >= 500
-    return isinstance(error, httpx.TransportError)
-
-
 def outcome_key(schema_key: str) -> str:
     """Return the key of the input that says whether the answer to a form was taken."""
     return f"{schema_key.removesuffix('-schema')}-outcome"

@@ -6,7 +6,6 @@ import time
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -18,16 +17,15 @@ from prefect.settings import PREFECT_API_URL
 from opticstream.core.errors import BadInput
 from opticstream.core.operator import NoAnswer, Question, Value
 from opticstream.core.turns import taking_turns
-from opticstream.tasks.flow_run_pause import FlowRunPause, RunEnded, passing, prompt_client, without_retries
+from opticstream.tasks.flow_run_pause import FlowRunPause, RunEnded, prompt_client, without_retries
 from opticstream.tasks.question_form import WITHDRAWN, QuestionForm
+from opticstream.tasks.request_patience import passing, repeated
 
 _log = logging.getLogger("opticstream.rig.operator")
 _POLL_S = 0.5
-_BRIEFLY_S = 2.0
+_AWAY_S = 2.0
 _BUSY_S = 10.0
-"""As :data:`_BRIEFLY_S`, for a server that is there but answers 503, or not at all."""
-_REFUSALS = frozenset(range(400, 500)) - {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}
-"""What no waiting mends."""
+"""How long the last word to a question is tried: a question that is left open is taken over by the next one."""
 
 T = TypeVar("T")
 _TURNS: weakref.WeakValueDictionary[UUID, threading.Lock] = weakref.WeakValueDictionary()
@@ -143,7 +141,7 @@ def _patiently(work: Callable[[], T], deadline: float | None) -> T:
         try:
             return work()
         except httpx.HTTPError as error:
-            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _REFUSALS:
+            if not passing(error):
                 raise
             (_log.debug if told else _log.warning)("The Prefect API is away, the question waits: %s", error)
             told = True
@@ -159,7 +157,7 @@ def _sleep(deadline: float | None) -> None:
 
 def _withdrawn(pause: FlowRunPause, why: str) -> dict[str, Any] | None:
     try:
-        return _briefly(lambda: pause.withdraw(why))
+        return repeated(lambda: pause.withdraw(why), away_s=_AWAY_S, busy_s=_BUSY_S)
     except (httpx.HTTPError, ObjectNotFound) as error:  # the next question takes over a pause that is left
         _log.warning("The question stays open in Prefect, though nobody asks it any more: %s", error)
     return None
@@ -167,23 +165,6 @@ def _withdrawn(pause: FlowRunPause, why: str) -> dict[str, Any] | None:
 
 def _settle(pause: FlowRunPause, reason: str) -> None:
     try:
-        _briefly(lambda: pause.settle(reason))
+        repeated(lambda: pause.settle(reason), away_s=_AWAY_S, busy_s=_BUSY_S)
     except (httpx.HTTPError, ObjectNotFound) as error:
         _log.warning("Whoever answered is not told whether it was taken: %s", error)
-
-
-def _briefly(work: Callable[[], T]) -> T:
-    """Return what a request gives, repeated for a moment: a busy SQLite server answers 503 now and then.
-
-    It is repeated once at least: one that got no answer in its time has used up all of the moment.
-    """
-    began = time.monotonic()
-    for asked in count(1):
-        try:
-            return work()
-        except httpx.HTTPError as error:
-            busy = passing(error) and not isinstance(error, httpx.ConnectError)
-            if asked > 1 and time.monotonic() - began > (_BUSY_S if busy else _BRIEFLY_S):
-                raise
-        time.sleep(_BRIEFLY_S / 10)
-    raise AssertionError("unreachable")

@@ -1,16 +1,13 @@
 """The operator in Prefect, on a real server: asked, answered, too late, cancelled, and the API away."""
 
 import contextvars
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from prefect import flow
 from prefect.exceptions import CancelledRun
@@ -19,7 +16,6 @@ from prefect.states import Running
 
 from opticstream.core.errors import BadInput
 from opticstream.core.operator import NoAnswer, Operator, Question
-from opticstream.deployments import paused_runs
 from opticstream.tasks import prefect_operator
 from opticstream.tasks.flow_run_pause import FlowRunPause, prompt_client, without_retries
 from opticstream.tasks.prefect_operator import PrefectOperator
@@ -28,20 +24,10 @@ from support.api import ask_api
 from support.asked_run import ASKS_WITHIN_S, AskedRun, SeenRun
 from support.asking_flow import QUESTIONS
 from support.cut_line import CutLine
+from support.module_clock import ModuleClock
 from support.waiting import until
 
 WEIGHT, NOTES = QUESTIONS["mouse_weight"], QUESTIONS["notes"]
-
-
-class Clock:
-    """The clock of one module, put forward by the test: nothing is late because a process stood still."""
-
-    def __init__(self, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.ahead_s = 0.0
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=self._now, sleep=time.sleep))
-
-    def _now(self) -> float:
-        return time.monotonic() + self.ahead_s
 
 
 def test_every_kind_of_question_asked_in_task_runs(prefect_api: str) -> None:
@@ -71,7 +57,7 @@ def test_a_question_whose_time_is_over_ends_and_the_run_goes_on(
     prefect_api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Our own deadline resumes the run; Prefect's pause has a day more."""
-    clock = Clock(prefect_operator, monkeypatch)
+    clock = ModuleClock(prefect_operator, monkeypatch)
     with AskedRun(prefect_api, "mouse_weight", timeout_s=900) as run:
         asked = run.paused()
         row = run.row()
@@ -179,7 +165,7 @@ def test_an_api_that_is_away_is_waited_out(session: SeenRun, caplog: pytest.LogC
 
 def test_an_api_that_stays_away_costs_no_more_than_the_time(session: SeenRun, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run stays paused then; the next question takes the pause over."""
-    clock = Clock(prefect_operator, monkeypatch)
+    clock = ModuleClock(prefect_operator, monkeypatch)
     with CutLine(session.url) as line:
         with temporary_settings({PREFECT_API_URL: line.url}):
             operator = PrefectOperator(session.id)
@@ -194,36 +180,6 @@ def test_an_api_that_stays_away_costs_no_more_than_the_time(session: SeenRun, mo
             later = ask(NOTES, 600)
             assert session.answer(session.paused(NOTES.key), "late") == ""
             assert later.result(ASKS_WITHIN_S) == "late"
-
-
-@pytest.mark.parametrize(
-    ("module", "patience"),
-    [(prefect_operator, prefect_operator._briefly), (paused_runs, paused_runs._patiently)],
-    ids=["who asks", "who answers"],
-)
-def test_a_server_that_is_busy_for_seconds_is_asked_again(
-    module: Any, patience: Callable[[Callable[[], str]], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that gives no reply in 5 s, or a 503 for as long; but not for ever, and not where nobody listens."""
-    clock = Clock(module, monkeypatch)
-    locked = httpx.HTTPStatusError("locked", request=httpx.Request("GET", "http://x"), response=httpx.Response(503))
-
-    def asked(*errors: httpx.HTTPError) -> str:
-        left = list(errors)
-
-        def request() -> str:
-            if not left:
-                return "the reply"
-            clock.ahead_s += 6
-            raise left.pop(0)
-
-        return patience(request)
-
-    silent, away = httpx.ReadTimeout("no reply"), httpx.ConnectError("refused")
-    assert asked(silent) == asked(locked) == "the reply"
-    for errors in ([silent] * 9, [locked] * 9, [away] * 2):
-        with pytest.raises(type(errors[0])):
-            asked(*errors)
 
 
 def test_requests_whose_replies_were_lost_are_repeated_without_harm(session: SeenRun) -> None:
