@@ -108,7 +108,8 @@ class Site:
     def await_all(self, total: int, patience_s: float) -> None:
         with open_database(self.settings) as database:
             self._until(lambda: statuses(database) == {"completed": total}, f"{total} completed batches", patience_s)
-            self._until(lambda: (counts := count_events(database)).waiting == counts.sent == 0, "every event", 180)
+            # What Prefect has lost it takes again only when it has forgotten, after five minutes, that it had it.
+            self._until(lambda: (counts := count_events(database)).waiting == counts.sent == 0, "every event", 450)
 
     def _until(self, holds: Callable[[], object], what: str, patience_s: float) -> None:
         try:
