@@ -20,6 +20,7 @@ from support.waiting import until
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_one_event_one_run_and_the_server_may_come_late(site: Site) -> None:
     """Watched while no server is there; then served: every batch is processed by one run of its own name."""
     # On a busy machine a trigger may take its time, and a run may stand still for longer than a short lease.
@@ -74,7 +75,7 @@ def test_blows_lose_and_double_nothing(site: Site) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_a_lab_on_postgresql_that_restarts(home: Path, postgres: Cluster, postgres_url: str) -> None:
     """Two watchers and two served deployments share the store; each of their relays may deliver each event."""
     home.mkdir()
