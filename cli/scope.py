@@ -266,12 +266,18 @@ def send(
     command: Annotated[str, typer.Argument(metavar="COMMAND", help="Its name, see `scope commands`.")],
     field: Annotated[list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Values are JSON.")] = None,
 ) -> None:
-    """Send a command to a running scope, as `scope send NAME SetXYLockOn value=true`."""
+    """Send a command to a running scope, as `scope send NAME SetXYLockOn value=true`.
+
+    It is waited for: what its process tells of meanwhile is printed, and the exit code is 1 then.
+    """
     from opticstream.scope.remote import ScopeClient
 
     fields = {key: _value(value) for key, value in _pairs("FIELD=VALUE", field).items()}
     with ScopeClient(name, _folder()) as scope:
-        scope.send(command, **fields)
+        problems = scope.send(command, **fields)
+    if problems:
+        _print_problems({"problems": problems})
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from opticstream.core.errors import BadInput
 from opticstream.scope.acquisition import AcquisitionMode
 from opticstream.scope.commands.broadcasts import (
+    EchoCommand,
     QuitCommand,
     SetAcquisitionDirCommand,
     SetAcquisitionDirOnCommand,
@@ -22,7 +23,7 @@ from opticstream.scope.commands.broadcasts import (
     SetSettingsCommand,
     UpdateBeadRoisCommand,
 )
-from opticstream.scope.commands.scope import KeepStateCommand, ProcessReadyCommand
+from opticstream.scope.commands.scope import EchoedCommand, KeepStateCommand, ProcessReadyCommand
 from opticstream.scope.commands.showing import ShowErrorCommand, ShowWarningCommand, UpdateValueCommand
 from opticstream.scope.ipc import Command, Delivery, UnknownCommandError, register_ipc_command
 from opticstream.scope.restart_policy import RestartPolicy
@@ -299,6 +300,11 @@ class ManagerProcessBase(ABC):
         """End this process: after the present turn, orderly."""
         self._quit_requested = True
         self._running = False
+
+    @register_ipc_command(EchoCommand, Delivery.BROADCAST)
+    def echo(self, token: int) -> None:
+        """Tell the scope that every command before this one has been answered."""
+        self.send_ipc(EchoedCommand(token))
 
     @register_ipc_command(SetSettingsCommand, Delivery.BROADCAST)
     def set_settings(self, settings: Any) -> None:

@@ -31,6 +31,7 @@ from opticstream.scope.orchestration.listing import Listing
 from opticstream.scope.orchestration.reporting import Reporting
 from opticstream.scope.orchestration.resources import BUFFER_LOCKS, SharedResources
 from opticstream.scope.orchestration.routing import Routing
+from opticstream.scope.orchestration.sent_commands import SentCommands
 from opticstream.scope.orchestration.silence import SilenceWatch
 from opticstream.scope.orchestration.splash import StartupSplash
 from opticstream.scope.orchestration.supervision import Supervision
@@ -118,6 +119,7 @@ class MagScope(
         self.kernel_cache: Path | None = None
         """Where compiled kernels are kept; None: where the settings say."""
         self.problems: deque[tuple[float, str, str]] = deque(maxlen=200)
+        self._sent = SentCommands()
         """Time, text and details of the newest warnings and errors."""
         self.values: dict[str, Any] = {}
         """The newest of everything that is shown, by name."""

@@ -13,6 +13,13 @@ class QuitCommand(Command):
 
 
 @dataclass(frozen=True)
+class EchoCommand(Command):
+    """Tell the scope when this is reached: what was sent before it is over then."""
+
+    token: int
+
+
+@dataclass(frozen=True)
 class SetSettingsCommand(Command):
     """Use these settings."""
 

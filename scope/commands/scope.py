@@ -30,6 +30,13 @@ class ProcessReadyCommand(Command):
 
 
 @dataclass(frozen=True)
+class EchoedCommand(Command):
+    """A process has reached an echo."""
+
+    token: int
+
+
+@dataclass(frozen=True)
 class KeepStateCommand(Command):
     """Keep what a process would need if it were started anew."""
 

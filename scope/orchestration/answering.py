@@ -14,13 +14,18 @@ from pydantic import TypeAdapter, ValidationError
 from opticstream.core.errors import BadInput
 from opticstream.scope.acquisition import Acquisition
 from opticstream.scope.child_link import ChildLink
-from opticstream.scope.commands.broadcasts import SetSettingsCommand
-from opticstream.scope.ipc import Command, CommandRegistry
+from opticstream.scope.commands.broadcasts import EchoCommand, SetSettingsCommand
+from opticstream.scope.ipc import Command, CommandRegistry, Delivery
+from opticstream.scope.ipc.registry import MAG_SCOPE
+from opticstream.scope.orchestration.sent_commands import SentCommands
 from opticstream.scope.orchestration.silence import SilenceWatch
 from opticstream.scope.outcome import Outcome
 from opticstream.scope.remote.server import ScopeServer
 from opticstream.scope.settings import MagScopeSettings
 
+_CARRIED_OUT_WITHIN_S = 10.0
+"""How long a command from outside is waited for: a process answers when it has made its turn."""
+_LOOK_S = 0.1
 _COUNTS = ("frames_tracked", "frames_dropped", "frames_purged", "frames_skipped", "frames_not_stored")
 
 
@@ -44,6 +49,8 @@ class Answering:
     _silence: SilenceWatch
     outcome: Outcome | None
     _last_status: dict[str, Any]
+    _sent: SentCommands
+    _quit_reason: str | None
     _server: ScopeServer | None = None
     _began: float = 0.0
     _began_ns: int = 0
@@ -115,9 +122,26 @@ class Answering:
                 self.request_stop("stopped from outside")
                 return None
             case {"do": "send", "command": str(name), "fields": dict(given)}:
-                self.send(self._made(name, given))
-                return None
+                return self._sent_to_its_end(self._made(name, given))
         raise BadInput("request", found=f"{request!r:.200}", expected="status, stop or send")
+
+    def _sent_to_its_end(self, command: Command) -> dict[str, Any]:
+        """Send a command and wait until it has been carried out; return whether it was, by whom, and what was told."""
+        spec = self.command_registry.route_for(command)
+        target = spec.target if spec.delivery is Delivery.DIRECT else MAG_SCOPE
+        link, deadline = self._links.get(target), time.monotonic() + _CARRIED_OUT_WITHIN_S
+        sent = self._sent.follow(command, target)
+        try:
+            self.send(command)
+            self.send(EchoCommand(sent.token))
+            while not (over := sent.over.wait(_LOOK_S)) and time.monotonic() < deadline:
+                if self._quit_reason is not None or self._links.get(target) is not link:
+                    break
+            over |= self._quit_reason is not None
+        finally:
+            self._sent.forget(sent)
+        problems = [{"text": text, "details": details} for text, details in sent.told]
+        return {"over": over, "process": target, "problems": problems}
 
     def _made(self, name: str, given: dict[str, Any]) -> Command:
         kind = self.command_registry.named(name)

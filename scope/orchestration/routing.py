@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opticstream.scope.acquisition import Acquisition
 from opticstream.scope.child_link import ChildLink
 from opticstream.scope.commands.broadcasts import (
+    EchoCommand,
     QuitCommand,
     SetAcquisitionDirCommand,
     SetAcquisitionDirOnCommand,
@@ -19,6 +20,7 @@ from opticstream.scope.commands.broadcasts import (
     SetSettingsCommand,
 )
 from opticstream.scope.commands.scope import (
+    EchoedCommand,
     KeepFramesCommand,
     KeepStateCommand,
     LogExceptionCommand,
@@ -33,6 +35,8 @@ from opticstream.scope.commands.showing import (
     UpdateValueCommand,
 )
 from opticstream.scope.ipc import Command, CommandRegistry, CommandSpec, Delivery
+from opticstream.scope.ipc.registry import MAG_SCOPE
+from opticstream.scope.orchestration.sent_commands import SentCommands
 
 logger = logging.getLogger("opticstream.scope")
 
@@ -57,6 +61,9 @@ class Routing:
     _links: dict[str, ChildLink]
     _acquisition: Acquisition
     _settings: Any
+    _sent: SentCommands
+    _origin: str = MAG_SCOPE
+    """Process whose command is handed on."""
     _quit_reason: str | None
     _command_registry_initialized: bool
 
@@ -78,6 +85,7 @@ class Routing:
                 (KeepStateCommand, "keep_state"),
                 (KeepFramesCommand, "keep_frames"),
                 (ProcessReadyCommand, "process_ready"),
+                (EchoedCommand, "command_over"),
             ):
                 self.command_registry.register(
                     command, handler=handler, owner=self, target="MagScope", delivery=Delivery.MAG_SCOPE
@@ -90,12 +98,18 @@ class Routing:
     def receive_ipc(self) -> bool:
         """Take what has come on every pipe and hand it on; return whether there was anything."""
         handled = False
-        for link in list(self._links.values()):
+        for name, link in list(self._links.items()):
+            self._origin = name
             while (command := self._read_command(link.pipe)) is not None:
                 handled = True
                 if command is not _NOT_A_COMMAND and isinstance(command, Command) and self._process_command(command):
                     return True
+        self._origin = MAG_SCOPE
         return handled
+
+    def command_over(self, token: int) -> None:
+        """Note that a command from outside has been carried out."""
+        self._sent.past(token)
 
     def _read_command(self, pipe: Connection) -> Command | object | None:
         """Return the command that waits in a pipe; None: nothing does, or its process has ended."""
@@ -146,6 +160,9 @@ class Routing:
         if isinstance(command, QuitCommand):
             self._quit_reason = self._quit_reason or "asked to"
             return True
+        if isinstance(command, EchoCommand):
+            self._echo(command)
+            return False
         if isinstance(command, SetSettingsCommand):
             late = self._waits_for_restart(command.settings)
             self._settings.update(command.settings)
@@ -158,6 +175,14 @@ class Routing:
         for name in list(self._links):
             self._hand_on(command, name)
         return False
+
+    def _echo(self, command: EchoCommand) -> None:
+        """Hand an echo to the one process whose command it follows; the scope's own has been carried out."""
+        target = self._sent.target(command.token)
+        if target in self._links:
+            self._hand_on(command, target)
+        else:
+            self._sent.past(command.token)
 
     def _hand_on(self, command: Command, name: str) -> None:
         link = self._links.get(name)
@@ -180,6 +205,8 @@ class Routing:
                 self.values["script"] = {"status": status, "step": step, "error": error}
             case ShowWarningCommand(text, details) | ShowErrorCommand(text, details):
                 self.problems.append((time.time(), text, details))
+                self._sent.told(self._origin, text, details)
 
     def _refused(self, command: Command, error: Exception) -> None:
         logger.warning("%s: %s", type(command).__name__, error)
+        self._sent.told(MAG_SCOPE, f"{type(command).__name__} was not done", str(error))

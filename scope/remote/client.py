@@ -46,13 +46,26 @@ class ScopeClient:
         """Let the scope end; it is still ending when this returns."""
         self._ask({"do": "stop"})
 
-    def send(self, command: str, **fields: Any) -> None:
-        """Send a command by its name.
+    def send(self, command: str, **fields: Any) -> list[dict[str, str]]:
+        """Send a command by its name, and wait until it has been carried out.
+
+        Returns:
+            ``text`` and ``details`` of each problem that its process told of meanwhile; where there is any, it may not
+            have been done, or not as it was meant.
 
         Raises:
             BadInput: there is no such command, or it has other fields.
+            OpticstreamError: its process died over it, or has not come to it after ten seconds.
         """
-        self._ask({"do": "send", "command": command, "fields": fields})
+        found = self._ask({"do": "send", "command": command, "fields": fields})
+        if not found["over"]:
+            raise OpticstreamError(
+                f"scope {self.name}: {command}",
+                found=f"not carried out by {found['process']}, which is busy or has died",
+                action=f"See how it is: opticstream scope status {self.name}",
+            )
+        problems: list[dict[str, str]] = found["problems"]
+        return problems
 
     def _ask(self, request: dict[str, Any]) -> Any:
         try:

@@ -103,8 +103,11 @@ def test_a_running_scope_is_asked_and_stopped(site):
             ["scope", "send", "one", "SetSettings", 'settings={"ROI":41}'],
             ["scope", "send", "one", "AddNote", "text=the laser is on"],
             ["scope", "send", "one", "AddNote", "text"],
+            ["scope", "send", "one", "SetTrackingOptions", 'options={"nonsense": 1}'],
+            ["scope", "send", "one", "AddBeads", "centers=[[-77,5]]"],
         ]
-        every, status, lock, close, field, value, mode, setting, note, pair = run_in_turn(environment, calls, folder)
+        answers = run_in_turn(environment, calls, folder)
+        every, status, lock, close, field, value, mode, setting, note, pair, *refused = answers
         assert every.stdout == "one\n"
         assert "one runs since" in status.stdout and "CameraManager: process" in status.stdout
         assert "records Track into" in status.stdout
@@ -119,6 +122,8 @@ def test_a_running_scope_is_asked_and_stopped(site):
             (pair, "NAME=VALUE"),
         ):
             assert answer.code == 2 and answer.stderr.count("\n") == 1 and names in answer.stderr, answer
+        for answer, names in zip(refused, ("nonsense", "-77"), strict=True):
+            assert answer.code == 1 and answer.stderr.count("\n") == 1 and names in answer.stderr, answer
         found = json.loads(run_command(environment, "scope", "status", "one", "--json").stdout)
         assert found["restarts"] == 0 and all(one["alive"] for one in found["processes"].values())
         run_command(environment, "scope", "stop", "one")
