@@ -208,7 +208,8 @@ def _restore_file(session: Session) -> None:
 def _go_on(session: Session, name: str, error: str) -> bool:
     question = Question(f"continue_after_{name}", f"Module {name} failed: {error}. Go on all the same?", kind="confirm")
     try:
-        return bool(session.operator.ask(question, session.needed.operator_timeout_sec or None))
+        with session.interruption.raised_here():
+            return bool(session.operator.ask(question, session.needed.operator_timeout_sec or None))
     except NoAnswer as unanswered:
         _log.error("%s", unanswered)
         return False
