@@ -20,6 +20,10 @@ from opticstream.rig.session_outcome import SessionOutcome
 _log = logging.getLogger("opticstream.rig")
 
 
+class _CutShort(Interrupted):
+    """Raised when it was a module that did not come to its end."""
+
+
 def run_before(session: Session) -> None:
     """Run the modules before the acquisition, in order.
 
@@ -40,7 +44,7 @@ def run_after(session: Session) -> None:
     """Run the modules after the acquisition, in order; what goes wrong is in the session's outcome, nothing is raised.
 
     Where the session did not go well only those marked ``run: always`` run. After a signal that may be followed by a
-    kill they are left to a process of their own.
+    kill they are left to a process of their own, with the one that the signal cut short.
     """
     entries = session.needed.post_acquisition_pipeline
     why = "" if session.acquired and session.outcome is None else session.reason or "the acquisition did not end well"
@@ -57,9 +61,12 @@ def run_after(session: Session) -> None:
         try:
             if not _run_by_policy(session, "post_acquisition", entry, label):
                 session.end(SessionOutcome.COMPLETED_WITH_FAILURES, f"module {label} failed")
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as ended:
             session.end(SessionOutcome.INTERRUPTED, session.interruption.reason or "Ctrl+C")
             why = why or session.reason
+            if isinstance(ended, _CutShort) and entry.run == "always" and session.interruption.terminated:
+                session.modules.pop()  # it was not to be cut short: it runs again, where nobody is in a hurry
+                session.left.append(label)
         except Aborted as aborted:
             session.end(SessionOutcome.COMPLETED_WITH_FAILURES, str(aborted))
             why = why or str(aborted)
@@ -128,7 +135,7 @@ def _run(session: Session, stage: Stage, entry: PipelineEntry, label: str) -> st
     except (Interrupted, KeyboardInterrupt) as interrupted:
         error = interrupted
         session.interruption.reason = session.interruption.reason or "Ctrl+C"
-        raise Interrupted(session.interruption.reason) from interrupted
+        raise _CutShort(session.interruption.reason) from interrupted
     except Exception as failed:
         error = failed
         _log.debug("module %s failed", label, exc_info=failed)  # for the log file; people are told in one line

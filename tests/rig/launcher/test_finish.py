@@ -1,0 +1,66 @@
+"""What is made of a session whose launcher was stopped or killed, by `finish_session`."""
+
+import json
+import os
+import signal
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opticstream.core.settings import load_settings
+from opticstream.rig.launcher.finish import finish_session
+from opticstream.rig.launcher.report import SessionReport
+from opticstream.rig.operators import make_operator
+from opticstream.state import open_database
+from opticstream.state.sessions import find_session
+from support.launching import Left, launched, module, parameters
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+STOPPED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(30)"
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_finishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opticstream.rig.launcher.conduct.finish_elsewhere", lambda session: None)
+
+
+def finished(left: Left) -> SessionReport:
+    return finish_session(left.folder, load_settings(), make_operator("headless"))
+
+
+def stopped(folder: Path, *after: Any) -> Left:
+    """Return a session that got SIGTERM in its first module after a good acquisition."""
+    post = [module(folder, "stop", STOPPED), *after]
+    left = Left(launched(parameters(folder, "print(1)", post_acquisition_pipeline=post)).session_folder)
+    assert left.end["reason"] == "SIGTERM"
+    return left
+
+
+def killed(folder: Path, *after: Any) -> tuple[Left, dict[str, Any]]:
+    """Return a session as a launcher leaves it that is killed before it can say how it ended; and what it would say."""
+    left = Left(launched(parameters(folder, post_acquisition_pipeline=list(after))).session_folder)
+    said = left.end
+    (left.metadata / "end_state.json").unlink()
+    return left, said
+
+
+def test_a_stop_signal_in_a_module_that_always_runs_leaves_that_one_too(tmp_path: Path) -> None:
+    first = "if 'second' in [path.name for path in context.session_folder.iterdir()]:\n    return\n"
+    body = f"{first}(context.session_folder / 'second').touch()\n{STOPPED}"
+    post = [module(tmp_path, "copy", body, run="always"), module(tmp_path, "tidy", "pass", run="always")]
+    left = Left(launched(parameters(tmp_path, "print(1)", post_acquisition_pipeline=post)).session_folder)
+    assert left.end["left_to_finish"] == ["copy", "tidy"]
+    finished(left)
+    assert left.modules == {"copy": "completed", "tidy": "completed"}
+    assert [each["name"] for each in left.end["modules"]] == ["copy", "tidy"]
+
+
+def test_ctrl_c_in_a_module_that_always_runs_is_a_persons_word(tmp_path: Path) -> None:
+    body = STOPPED.replace("SIGTERM", "SIGINT")
+    post = [module(tmp_path, "copy", body, run="always"), module(tmp_path, "tidy", "pass", run="always")]
+    left = Left(launched(parameters(tmp_path, "print(1)", post_acquisition_pipeline=post)).session_folder)
+    assert left.modules == {"copy": "failed", "tidy": "completed"}
+    assert "left_to_finish" not in left.end
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
