@@ -134,7 +134,7 @@ def _run(session: Session, stage: Stage, entry: PipelineEntry, label: str) -> st
             message = session.step(label, work, retries=entry.retries, retry_delay_s=entry.retry_delay_sec)
     except (Interrupted, KeyboardInterrupt) as interrupted:
         error = interrupted
-        session.interruption.reason = session.interruption.reason or "Ctrl+C"
+        session.interruption.reason = session.interruption.reason or str(interrupted) or "Ctrl+C"
         raise _CutShort(session.interruption.reason) from interrupted
     except Exception as failed:
         error = failed

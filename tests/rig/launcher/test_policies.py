@@ -236,3 +236,11 @@ def test_ctrl_c_at_the_question_whether_to_go_on(tmp_path: Path, stage: str) -> 
     assert not desk.told
     assert (report.outcome, report.reason) == (SessionOutcome.INTERRUPTED, "Ctrl+C")
     assert left.end["exit_code"] == 130 and "second" not in left.ran
+
+
+def test_a_run_that_was_cancelled_at_a_question_is_not_said_to_be_ctrl_c(tmp_path: Path) -> None:
+    """What asks in Prefect says so by a KeyboardInterrupt, mostly before the watch for cancellations does."""
+    said = "a cancellation in Prefect (cancelled at mouse_weight_pre_g)"
+    report = launched(session(tmp_path, [module(tmp_path, "weigh", f"raise KeyboardInterrupt({said!r})")]))
+    assert (report.outcome, report.reason) == (SessionOutcome.INTERRUPTED, said)
+    assert Left(report.session_folder).end["reason"] == said
