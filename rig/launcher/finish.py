@@ -15,6 +15,7 @@ from opticstream.core.settings import Settings
 from opticstream.core.steps import PlainSteps
 from opticstream.rig.end_state import EndState, ModuleOutcome
 from opticstream.rig.engine import find_orphan
+from opticstream.rig.launcher.closing import complete_archive
 from opticstream.rig.launcher.interruption import Interruption
 from opticstream.rig.launcher.pipeline import run_left
 from opticstream.rig.launcher.report import SessionReport
@@ -58,11 +59,13 @@ def finish_session(folder: Path, settings: Settings, operator: Operator) -> Sess
         _restore(session, before)
         run_left(session)
         after = session.end_state()
-        session.files.write_end_state(_joined(before, after) if before else after)
+        state = _joined(before, after) if before else after
+        session.files.write_end_state(state)
         with SessionRow(settings) as row:
             row.found(session)
-            row.ended(session)
-        return session.report()
+            row.ended(session, state)
+    complete_archive(session)  # its log is closed by now
+    return session.report()
 
 
 def _no_acquisition(folder: SessionFolder, settings: Settings) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from opticstream.core.scope_events import ScopeEvent
 from opticstream.core.session_events import SessionEvent, SyncEvent
 from opticstream.core.settings import Settings
+from opticstream.rig.end_state import EndState
 from opticstream.rig.launcher.session import Session
 from opticstream.rig.plain_json import plain
 from opticstream.rig.scope_acquisition import read_scope_recording
@@ -109,8 +110,8 @@ class SessionRow:
         event = self._event(session)
         self._change(lambda database, row: _sessions().session_acquires(database, row, event))
 
-    def ended(self, session: Session) -> None:
-        """Write the end, and wait until it is written."""
+    def ended(self, session: Session, end_state: EndState | None = None) -> None:
+        """Write the end, and wait until it is written; ``end_state`` is what the file says, else what the session does."""
         if session.outcome is None or session.folder is None or self._thread is None:
             return
         event = self._event(session).model_copy(
@@ -120,7 +121,7 @@ class SessionRow:
                 "exit_code": session.outcome.exit_code,
             }
         )
-        state = plain(session.end_state().model_dump())
+        state = plain((end_state or session.end_state()).model_dump())
         self._change(lambda database, row: _sessions().end_session(database, row, event, state))
         recorded = self._recorded(session)
         if recorded is not None:

@@ -64,3 +64,26 @@ def test_ctrl_c_in_a_module_that_always_runs_is_a_persons_word(tmp_path: Path) -
     assert left.modules == {"copy": "failed", "tidy": "completed"}
     assert "left_to_finish" not in left.end
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_archive_has_the_end_state_that_finishing_wrote(tmp_path: Path) -> None:
+    archiver = {
+        "module_path": "session_archiver",
+        "module_parameters": {"network_dir": str(tmp_path / "network")},
+        "run": "always",
+    }
+    left = stopped(tmp_path, archiver)
+    finished(left)
+    assert left.modules["session_archiver"] == "completed"
+    archived = Left(tmp_path / "network" / left.folder.name)
+    assert archived.end == left.end
+    assert "left_to_finish" not in archived.end
+
+
+def test_the_row_says_what_the_end_state_says(tmp_path: Path) -> None:
+    left = stopped(tmp_path, module(tmp_path, "tidy", "pass", run="always"))
+    finished(left)
+    with open_database(load_settings()) as database:
+        view = find_session(database, left.folder.name)
+    assert view is not None
+    assert view.end_state == left.end
