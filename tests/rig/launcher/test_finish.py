@@ -46,26 +46,6 @@ def killed(folder: Path, *after: Any) -> tuple[Left, dict[str, Any]]:
     return left, said
 
 
-def test_a_stop_signal_in_a_module_that_always_runs_leaves_that_one_too(tmp_path: Path) -> None:
-    first = "if 'second' in [path.name for path in context.session_folder.iterdir()]:\n    return\n"
-    body = f"{first}(context.session_folder / 'second').touch()\n{STOPPED}"
-    post = [module(tmp_path, "copy", body, run="always"), module(tmp_path, "tidy", "pass", run="always")]
-    left = Left(launched(parameters(tmp_path, "print(1)", post_acquisition_pipeline=post)).session_folder)
-    assert left.end["left_to_finish"] == ["copy", "tidy"]
-    finished(left)
-    assert left.modules == {"copy": "completed", "tidy": "completed"}
-    assert [each["name"] for each in left.end["modules"]] == ["copy", "tidy"]
-
-
-def test_ctrl_c_in_a_module_that_always_runs_is_a_persons_word(tmp_path: Path) -> None:
-    body = STOPPED.replace("SIGTERM", "SIGINT")
-    post = [module(tmp_path, "copy", body, run="always"), module(tmp_path, "tidy", "pass", run="always")]
-    left = Left(launched(parameters(tmp_path, "print(1)", post_acquisition_pipeline=post)).session_folder)
-    assert left.modules == {"copy": "failed", "tidy": "completed"}
-    assert "left_to_finish" not in left.end
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 def test_the_archive_has_the_end_state_that_finishing_wrote(tmp_path: Path) -> None:
     archiver = {
         "module_path": "session_archiver",
@@ -87,3 +67,44 @@ def test_the_row_says_what_the_end_state_says(tmp_path: Path) -> None:
         view = find_session(database, left.folder.name)
     assert view is not None
     assert view.end_state == left.end
+
+
+def test_a_session_that_is_finished_later_ended_when_it_did(tmp_path: Path) -> None:
+    times = "(context.session_folder / 'times').write_text(f'{context.start_time} {context.stop_time}')"
+    left = stopped(tmp_path, module(tmp_path, "tidy", times, run="always"))
+    acquisition = left.end["acquisition"]
+    finished(left)
+    start, stop = (left.folder / "times").read_text().split(" 20")
+    assert datetime.fromisoformat(f"20{stop}") == datetime.fromisoformat(acquisition["stopped"])
+    assert datetime.fromisoformat(start) == datetime.fromisoformat(left.end["start_time"])
+
+
+def test_a_killed_launchers_session_keeps_its_start_and_its_rig(tmp_path: Path) -> None:
+    seen = "(context.session_folder / 'rig').write_text(context.rig_id)"
+    left, said = killed(tmp_path, module(tmp_path, "tidy", seen, run="always"))
+    lock = json.loads((left.metadata / "session_lock.json").read_text("utf-8"))
+    report = finished(left)
+    assert report.reason == "its launcher died"
+    assert left.end["start_time"] <= lock["locked_at"].replace("Z", "+00:00")
+    assert left.end["rig_id"] == said["rig_id"] == "rig-3"
+    assert (left.folder / "rig").read_text() == "rig-3"
+
+
+def test_a_stop_signal_in_a_module_that_always_runs_leaves_that_one_too(tmp_path: Path) -> None:
+    first = "if 'second' in [path.name for path in context.session_folder.iterdir()]:\n    return\n"
+    body = f"{first}(context.session_folder / 'second').touch()\n{STOPPED}"
+    post = [module(tmp_path, "copy", body, run="always"), module(tmp_path, "tidy", "pass", run="always")]
+    left = Left(launched(parameters(tmp_path, "print(1)", post_acquisition_pipeline=post)).session_folder)
+    assert left.end["left_to_finish"] == ["copy", "tidy"]
+    finished(left)
+    assert left.modules == {"copy": "completed", "tidy": "completed"}
+    assert [each["name"] for each in left.end["modules"]] == ["copy", "tidy"]
+
+
+def test_ctrl_c_in_a_module_that_always_runs_is_a_persons_word(tmp_path: Path) -> None:
+    body = STOPPED.replace("SIGTERM", "SIGINT")
+    post = [module(tmp_path, "copy", body, run="always"), module(tmp_path, "tidy", "pass", run="always")]
+    left = Left(launched(parameters(tmp_path, "print(1)", post_acquisition_pipeline=post)).session_folder)
+    assert left.modules == {"copy": "failed", "tidy": "completed"}
+    assert "left_to_finish" not in left.end
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
