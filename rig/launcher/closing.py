@@ -57,6 +57,8 @@ def save_state(session: Session, launcher: SessionStateMixin) -> dict[str, Any] 
 
 def save_checkpoint(session: Session, launcher: SessionStateMixin) -> None:
     """Save the launcher's state as it is on the way, for ``--resume`` of a session that does not end well."""
+    if session.resuming:  # whoever resumes this session would begin again, and not notice
+        return
     with session.said_once():
         launcher.save_session_state(session.needed_folder.metadata, file_name=CHECKPOINT)
 

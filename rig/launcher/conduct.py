@@ -82,6 +82,7 @@ def _launch(session: Session, request: LaunchRequest, observer: SessionObserver)
     session.revision = HandedOver(launcher_revision, "revision")  # git takes its time beside the next steps
     launcher = launcher_for(session.needed, request.launcher)
     launcher.begin(session)
+    session.resuming = request.resume_from is not None
     name = _agreed_name(session, launcher, observer)
     session.step("session folder", lambda: make_folder(session, name))
     observer.started(session)
@@ -118,6 +119,7 @@ def _experiment(
                 session.step("repository", lambda: fetch_repository(session))
             session.files.write_revisions(session.repository, session.revision.wait() if session.revision else None)
             launcher.adopt(session, request.resume_from)
+            session.resuming = False
         save_checkpoint(session, launcher)
         run_before(session)
         save_checkpoint(session, launcher)

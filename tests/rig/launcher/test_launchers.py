@@ -256,3 +256,17 @@ def test_a_kind_wins_over_the_file(tmp_path: Path) -> None:
     given = write(tmp_path, script_path=str(tmp_path / "s.py"), launcher="base")
     report = PythonLauncher(given).launch(operator="headless", prefect=False)
     assert report.succeeded and Left(report.session_folder).end["launcher"] == "python"
+
+
+def test_a_session_that_ended_before_it_took_up_an_earlier_state_does_not_pass_for_it(tmp_path: Path) -> None:
+    first = Phases(write(tmp_path))
+    first.trial_count = 7
+    earlier = first.launch(operator="headless", prefect=False)
+    # The experiment's code comes before the state.
+    code = {"repository_url": str(tmp_path / "nothing"), "local_repository_path": str(tmp_path / "code")}
+    cut = Phases(write(tmp_path, **code)).launch(operator="headless", prefect=False, resume_from=earlier.session_folder)
+    assert cut.outcome is SessionOutcome.FAILED
+    last = Phases(write(tmp_path))
+    report = last.launch(operator="headless", prefect=False, resume_from=cut.session_folder)
+    assert (last.trial_count, report.outcome) == (0, SessionOutcome.FAILED), "it does not begin again unnoticed"
+    assert "no saved state of Phases" in report.reason
