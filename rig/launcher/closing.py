@@ -81,7 +81,7 @@ def write_end(session: Session, error: BaseException | None, launcher_state: dic
 def finish_elsewhere(session: Session) -> None:
     """Start a process of its own that runs the modules which are left; it waits for the end of this one."""
     folder = session.needed_folder.metadata  # of several launchers in one folder, this one's
-    command = [sys.executable, "-m", "opticstream", "launch", "--finish", str(folder)]
+    command = [sys.executable, "-P", "-m", "opticstream", "launch", "--finish", str(folder)]  # not what lies here
     log = session.needed_folder.metadata / "finish.log"
     with session.said_once(), log.open("ab") as output:
         options: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
