@@ -154,6 +154,7 @@ class Session:
             reason=self.reason,
             session_name=self.folder.name if self.folder else None,
             session_folder=self.folder.path if self.folder else None,
+            metadata_folder=self.folder.metadata if self.folder else None,
             modules=tuple(self.modules),
             durations=dict(self.durations),
             warnings=tuple(self.warnings),
