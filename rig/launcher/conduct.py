@@ -137,6 +137,7 @@ def _experiment(
 
 def _acquire(session: Session, launcher: BaseLauncher, observer: SessionObserver, resources: ResourceLog) -> None:
     on_line = line_logger()
+    launcher.params = session.needed_loaded.document(session.needed)  # with what the modules changed
     with session.interruption.raised_here():
         made = launcher.create_process()
     acquisition = running(session, made, on_line)  # a signal from here on is told to it

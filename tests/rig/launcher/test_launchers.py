@@ -270,3 +270,17 @@ def test_a_session_that_ended_before_it_took_up_an_earlier_state_does_not_pass_f
     report = last.launch(operator="headless", prefect=False, resume_from=cut.session_folder)
     assert (last.trial_count, report.outcome) == (0, SessionOutcome.FAILED), "it does not begin again unnoticed"
     assert "no saved state of Phases" in report.reason
+
+
+def test_a_launcher_sees_what_modules_before_it_returned_and_wrote(tmp_path: Path) -> None:
+    class Exposing(BaseLauncher):
+        def create_process(self) -> Any:
+            seen.append((self.params.get("exposure"), self.params.get("gain")))
+
+    seen: list[Any] = []
+    returns = "from opticstream.rig.modules import ModuleResult\nreturn ModuleResult(values={'exposure': 7})"
+    writes = "import json\ndata = json.loads(context.param_file.read_text())\ndata['gain'] = 12\n"
+    writes += "context.param_file.write_text(json.dumps(data))"
+    pre = [module(tmp_path, "returns", returns), module(tmp_path, "writes", writes)]
+    report = launched(parameters(tmp_path, pre_acquisition_pipeline=pre, exposure=1), launcher=Exposing())
+    assert report.succeeded and seen == [(7, 12)]
