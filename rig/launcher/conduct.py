@@ -84,7 +84,7 @@ def _launch(session: Session, request: LaunchRequest, observer: SessionObserver)
     launcher.begin(session)
     session.resuming = request.resume_from is not None
     name = _agreed_name(session, launcher, observer)
-    session.step("session folder", lambda: make_folder(session, name))
+    _make_folder(session, name, observer)
     observer.started(session)
     error: BaseException | None = None
     try:
@@ -96,6 +96,18 @@ def _launch(session: Session, request: LaunchRequest, observer: SessionObserver)
         raise
     finally:
         _close(session, launcher, observer, error)
+
+
+def _make_folder(session: Session, name: str | None, observer: SessionObserver) -> None:
+    """Make the folder; one in which the session cannot begin says why."""
+    try:
+        session.step("session folder", lambda: make_folder(session, name))
+    except BaseException as raised:
+        if session.folder is not None:
+            _note(session, raised)
+            write_end(session, raised, {})
+            observer.ended(session)
+        raise
 
 
 def _agreed_name(session: Session, launcher: BaseLauncher, observer: SessionObserver) -> str | None:
