@@ -97,7 +97,7 @@ def finish_elsewhere(session: Session) -> None:
 
 def complete_archive(session: Session) -> None:
     """Bring what the launcher wrote last to where a module has archived the session; a failure is a warning."""
-    if session.folder is None:
+    if session.folder is None or session.left:  # whoever finishes it archives at this moment, and does this then
         return
     manifest = session.folder.metadata / MANIFEST
     if not manifest.is_file():

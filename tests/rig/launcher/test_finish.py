@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from opticstream.core.settings import load_settings
 from opticstream.rig.launcher.finish import finish_session
@@ -58,6 +59,31 @@ def test_the_archive_has_the_end_state_that_finishing_wrote(tmp_path: Path) -> N
     archived = Left(tmp_path / "network" / left.folder.name)
     assert archived.end == left.end
     assert "left_to_finish" not in archived.end
+
+
+def test_a_launcher_leaves_the_archive_to_whoever_finishes_its_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both would refresh it in the same moment, and of two archivers at work on a session one is refused."""
+
+    def refresh(folder: Path, manifest: Path) -> None:
+        with FileLock(manifest.with_suffix(".lock")):
+            finished(Left(folder))
+
+    first, second = (
+        {
+            "module_path": "session_archiver",
+            "module_parameters": {"network_dir": str(tmp_path / name)},
+            "run": "always",
+        }
+        for name in ("first", "second")
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr("opticstream.rig.launcher.closing.refresh_metadata", refresh)
+        post = [first, module(tmp_path, "stop", STOPPED), second]
+        left = Left(launched(parameters(tmp_path, "print(1)", post_acquisition_pipeline=post)).session_folder)
+    finished(left)
+    assert left.modules == {"session_archiver (1)": "completed", "stop": "failed", "session_archiver (2)": "completed"}
 
 
 def test_the_row_says_what_the_end_state_says(tmp_path: Path) -> None:
