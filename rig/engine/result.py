@@ -72,9 +72,10 @@ class EngineResult:
             KeyError: something is missing.
             ValueError: a time is none.
         """
-        times = {name: datetime.fromisoformat(data[name]) for name in ("started", "stopped")}
         names = ("outcome", "reason", "exit_code", "signal", "watchdog", "attempts", "output_bytes", "error_bytes")
-        return cls(**{name: data[name] for name in names}, **times, left_behind=tuple(data["left_behind"]))
+        values: dict[str, Any] = {name: data[name] for name in names}
+        values |= {name: datetime.fromisoformat(data[name]) for name in ("started", "stopped")}
+        return cls(**values, left_behind=tuple(data["left_behind"]))
 
     def as_json(self) -> dict[str, Any]:
         """Return what end_state.json holds of it; the tails stay in the log files."""

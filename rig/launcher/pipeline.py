@@ -55,7 +55,7 @@ def run_after(session: Session) -> None:
                 ModuleOutcome(stage="post_acquisition", name=label, outcome="skipped", message=f"not run: {why}")
             )
             continue
-        if session.interruption.terminated:
+        if _terminated(session):
             session.left.append(label)
             continue
         try:
@@ -64,12 +64,16 @@ def run_after(session: Session) -> None:
         except KeyboardInterrupt as ended:
             session.end(SessionOutcome.INTERRUPTED, session.interruption.reason or "Ctrl+C")
             why = why or session.reason
-            if isinstance(ended, _CutShort) and entry.run == "always" and session.interruption.terminated:
+            if isinstance(ended, _CutShort) and entry.run == "always" and _terminated(session):
                 session.modules.pop()  # it was not to be cut short: it runs again, where nobody is in a hurry
                 session.left.append(label)
         except Aborted as aborted:
             session.end(SessionOutcome.COMPLETED_WITH_FAILURES, str(aborted))
             why = why or str(aborted)
+
+
+def _terminated(session: Session) -> bool:
+    return session.interruption.terminated
 
 
 def run_left(session: Session) -> None:
