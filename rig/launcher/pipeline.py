@@ -50,6 +50,9 @@ def run_after(session: Session) -> None:
     why = "" if session.acquired and session.outcome is None else session.reason or "the acquisition did not end well"
     for number, entry in enumerate(entries, 1):
         label = _label(entries, number, entry)
+        if session.interruption.reason is not None and not why:  # a signal that came between two modules
+            session.end(SessionOutcome.INTERRUPTED, session.interruption.reason)
+            why = session.interruption.reason
         if why and entry.run != "always":
             session.modules.append(
                 ModuleOutcome(stage="post_acquisition", name=label, outcome="skipped", message=f"not run: {why}")

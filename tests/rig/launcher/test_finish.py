@@ -1,6 +1,7 @@
 """What is made of a session whose launcher was stopped or killed, by `finish_session`."""
 
 import json
+import logging
 import os
 import signal
 from datetime import datetime
@@ -134,3 +135,24 @@ def test_ctrl_c_in_a_module_that_always_runs_is_a_persons_word(tmp_path: Path) -
     assert left.modules == {"copy": "failed", "tidy": "completed"}
     assert "left_to_finish" not in left.end
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+class Signalling(logging.Handler):
+    """Sends SIGTERM with the first word, which is said between two modules."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "going on" in record.getMessage():
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_stop_signal_between_two_modules_is_one_too(tmp_path: Path) -> None:
+    fails, second = module(tmp_path, "fails", "raise ValueError('x')"), module(tmp_path, "second", "pass")
+    post = [fails, second, module(tmp_path, "tidy", "pass", run="always")]
+    handler = Signalling()
+    logging.getLogger("opticstream.rig").addHandler(handler)
+    try:
+        left = Left(launched(parameters(tmp_path, "print(1)", post_acquisition_pipeline=post)).session_folder)
+    finally:
+        logging.getLogger("opticstream.rig").removeHandler(handler)
+    assert left.end["left_to_finish"] == ["tidy"]
+    assert left.modules_messages["second"] == "not run: SIGTERM"
