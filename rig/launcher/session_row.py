@@ -14,6 +14,7 @@ from opticstream.rig.end_state import EndState
 from opticstream.rig.launcher.session import Session
 from opticstream.rig.plain_json import plain
 from opticstream.rig.scope_acquisition import read_scope_recording
+from opticstream.rig.session_lock import first_lock
 
 if TYPE_CHECKING:
     from opticstream.state import Database
@@ -96,9 +97,10 @@ class SessionRow:
     def found(self, session: Session) -> None:
         """Take up the row of a session whose launcher is gone."""
         name, folder = session.needed_folder.name, str(session.needed_folder.path)
+        begun = first_lock(session.needed_folder.metadata)
 
         def find(database: "Database") -> None:
-            view = _sessions().find_session(database, name)
+            view = _sessions().find_session(database, name, begun.holder if begun else None)
             if view is not None and view.folder == folder:
                 self.row, self._flow_run_id = view.id, view.flow_run_id
 

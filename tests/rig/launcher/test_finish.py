@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from sqlalchemy import select, update
 
+from opticstream.core.session_events import SessionEvent
 from opticstream.core.settings import load_settings
 from opticstream.rig.launcher.finish import finish_session
 from opticstream.rig.launcher.report import SessionReport
 from opticstream.rig.operators import make_operator
 from opticstream.state import open_database
-from opticstream.state.sessions import find_session
+from opticstream.state.sessions import begin_session, find_session
+from opticstream.state.tables import sessions
 from support.launching import Left, launched, module, parameters
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -156,3 +159,19 @@ def test_a_stop_signal_between_two_modules_is_one_too(tmp_path: Path) -> None:
         logging.getLogger("opticstream.rig").removeHandler(handler)
     assert left.end["left_to_finish"] == ["tidy"]
     assert left.modules_messages["second"] == "not run: SIGTERM"
+
+
+def test_of_rigs_that_share_a_name_and_a_store_each_row_is_finished(tmp_path: Path) -> None:
+    """Session sync gives them one name; the row of the other rig is the newer one."""
+    left = stopped(tmp_path, module(tmp_path, "tidy", "pass", run="always"))
+    with open_database(load_settings()) as database:
+        own = find_session(database, left.folder.name)
+        assert own is not None
+        facts = {"session": own.name, "folder": own.folder, "subject": "m1", "user": "u1", "launcher": "base"}
+        other = begin_session(database, SessionEvent(**facts, rig="imaging"))
+        with database.write("test") as connection:  # of another computer
+            connection.execute(update(sessions).where(sessions.c.id == other).values(host="imaging"))
+    finished(left)
+    with open_database(load_settings()) as database, database.peek() as connection:
+        rows = {row.id: row.end_state for row in connection.execute(select(sessions))}
+    assert rows == {own.id: left.end, other: None}
