@@ -284,3 +284,20 @@ def test_a_launcher_sees_what_modules_before_it_returned_and_wrote(tmp_path: Pat
     pre = [module(tmp_path, "returns", returns), module(tmp_path, "writes", writes)]
     report = launched(parameters(tmp_path, pre_acquisition_pipeline=pre, exposure=1), launcher=Exposing())
     assert report.succeeded and seen == [(7, 12)]
+
+
+def test_a_name_that_rigs_share_resumes_the_own_rigs_session(tmp_path: Path, home: Path) -> None:
+    """Session sync gives them one name, and they may share a state store."""
+    done = {}
+    for rig, trials in (("rig-3", 7), ("imaging", 90)):
+        (home / "rig.toml").write_text(f'rig_id = "{rig}"\n', "utf-8")
+        launcher = Phases(write(tmp_path, output_root_folder=str(tmp_path / rig), session_uuid="shared"))
+        launcher.trial_count = trials
+        done[rig] = launcher.launch(operator="headless", prefect=False)
+        assert done[rig].succeeded
+    for rig, trials in (("rig-3", 27), ("imaging", 110)):
+        (home / "rig.toml").write_text(f'rig_id = "{rig}"\n', "utf-8")
+        later = Phases(write(tmp_path, output_root_folder=str(tmp_path / f"{rig} later")))
+        report = later.launch(operator="headless", prefect=False, resume_from="shared")
+        assert Left(report.session_folder).end["resumed_from"] == str(done[rig].session_folder)
+        assert later.trial_count == trials
