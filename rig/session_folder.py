@@ -147,7 +147,14 @@ def _joined(path: Path, identity: ProcessIdentity, node: str | None) -> SessionF
     """Share a folder that launchers with the same agreed name made, if this one has no part in it yet."""
     records = _records(path, _LOCK_APPEARS_S if node else 0)
     agreed = bool(records) and all(record.node for record in records.values())
-    if node is None or not agreed or any(record.node == node for record in records.values()):
+    if node is not None and agreed and any(record.node == node for record in records.values()):
+        raise BadInput(
+            str(path),
+            found=f"a session of that name by a launcher that is called {node}, too",
+            expected="a name of its own for each launcher in one output root, or a new session's name",
+            action="Give each its own session_sync_node_name; by default it is the computer's.",
+        )
+    if node is None or not agreed:
         raise BadInput(
             str(path),
             found="a file or folder of that name",

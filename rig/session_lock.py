@@ -118,6 +118,16 @@ def read_lock(metadata: Path) -> LockRecord | None:
     return _latest(metadata)[1]
 
 
+def first_lock(metadata: Path) -> LockRecord | None:
+    """Return who began the session of a metadata folder; None if nobody ever did.
+
+    Raises:
+        BadInput: the lock cannot be read.
+    """
+    path = _file(metadata, 1)
+    return _read(path) if path.is_file() else None
+
+
 def _latest(metadata: Path) -> tuple[int, LockRecord | None]:
     numbers = [int(match[1] or 1) for match in _matches(metadata)]
     if not numbers:

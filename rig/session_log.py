@@ -1,5 +1,7 @@
 """``launcher.log`` of one session, and its copy in the lab's central folder."""
 
+import contextlib
+import itertools
 import logging
 import shutil
 import threading
@@ -47,8 +49,8 @@ def session_log(
 
     Args:
         metadata: the session's metadata folder; its parent's name is the session's.
-        central: folder for a copy at the end, ``YYYY/MM/DD/<session>.log``, which is never waited for longer than
-            ``copy_timeout_s``.
+        central: folder for a copy at the end, ``YYYY/MM/DD/<session>.log`` (``<session>_2.log`` where another rig's
+            session of that name has its log), which is never waited for longer than ``copy_timeout_s``.
         logger: whose words; default: opticstream's.
         copy_timeout_s: seconds.
         shown: least level that terminals show meanwhile; None: as before. One that shows DEBUG goes on doing so.
@@ -110,8 +112,23 @@ def copy_log(path: Path, central: Path, metadata: Path, *, timeout_s: float = 10
 def _copy(path: Path, central: Path, metadata: Path, failure: list[str]) -> None:
     try:
         name = metadata.parent.name + metadata.name.removeprefix("launcher_metadata")
-        folder = central / f"{datetime.now().astimezone():%Y/%m/%d}"
-        with atomic_file(folder / f"{name}.log") as target, path.open("rb") as source:
-            shutil.copyfileobj(source, target)
+        final = _own_name(central / f"{datetime.now().astimezone():%Y/%m/%d}", name)
+        try:
+            with atomic_file(final) as target, path.open("rb") as source:
+                shutil.copyfileobj(source, target)
+        except BaseException:
+            final.unlink(missing_ok=True)
+            raise
     except Exception as error:  # whatever a share says must not reach the session
         failure.append(str(error))
+
+
+def _own_name(folder: Path, name: str) -> Path:
+    """Take a name that no other log has: rigs that synchronize their sessions have one name for them all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        path = folder / (f"{name}.log" if number == 1 else f"{name}_{number}.log")
+        with contextlib.suppress(FileExistsError):
+            path.open("xb").close()
+            break
+    return path

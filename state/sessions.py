@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import insert, select, update
 
+from opticstream.core.process_identity import ProcessIdentity
 from opticstream.core.scope_events import SCOPE_RECORDED, ScopeEvent
 from opticstream.core.session_events import (
     SESSION_ACQUIRING,
@@ -172,12 +173,20 @@ def keep_artifacts(database: Database, row: int, artifacts: list[dict[str, Any]]
         connection.execute(update(sessions).where(sessions.c.id == row).values(artifacts=artifacts or None))
 
 
-def find_session(database: Database, name: str) -> SessionView | None:
-    """Return the newest row of a session's name."""
+def find_session(database: Database, name: str, holder: ProcessIdentity | None = None) -> SessionView | None:
+    """Return the newest row of a session's name.
+
+    Args:
+        database: the store.
+        name: of the session; rigs that synchronize theirs have one for them all.
+        holder: the launcher that began it; None: any.
+    """
+    chosen = select(sessions).where(sessions.c.name == name).order_by(sessions.c.id.desc()).limit(1)
+    if holder is not None:
+        c = sessions.c
+        chosen = chosen.where(c.host == holder.host, c.pid == holder.pid, c.birth == holder.birth)
     with database.peek() as connection:
-        row = connection.execute(
-            select(sessions).where(sessions.c.name == name).order_by(sessions.c.id.desc()).limit(1)
-        ).first()
+        row = connection.execute(chosen).first()
     return _view(row) if row else None
 
 

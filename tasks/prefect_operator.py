@@ -90,7 +90,7 @@ class PrefectOperator:
                     _log.warning("%s: not taken in Prefect: %s", question.key, reason)
                 except RunEnded as ended:
                     if ended.cancelled:
-                        raise KeyboardInterrupt(f"the flow run was cancelled at {question.key}") from None
+                        raise KeyboardInterrupt(f"a cancellation in Prefect (cancelled at {question.key})") from None
                     raise NoAnswer(question.key, found=str(ended), expected=question.expected) from None
                 except ObjectNotFound:
                     raise NoAnswer(question.key, found="no such flow run", expected=question.expected) from None

@@ -118,8 +118,8 @@ def _summary(report: SessionReport, who: dict[str, str]) -> str:
     recording = read_scope_recording(report.session_folder) if report.session_folder else None
     if recording is not None:
         lines += _recording(recording)
-    metadata = sorted(report.session_folder.glob(f"launcher_metadata*/{PLOT}")) if report.session_folder else []
-    picture = _embedded(metadata[0]) if metadata else None
+    plot = report.metadata_folder / PLOT if report.metadata_folder else None
+    picture = _embedded(plot) if plot and plot.is_file() else None
     if picture:
         lines += ["", "## Resources", "", f"![resource use](data:image/png;base64,{picture})"]
     return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,8 @@ from opticstream.rig.engine.result import EngineResult, Outcome
 
 _log = logging.getLogger("opticstream.rig")
 _TAIL_LINES = 200
+_LONGEST = 1 << 16
+"""Bytes or characters of a line that are told at once; a line may have no end."""
 _POLL_S = 0.05
 _READERS_S = 5.0
 _KILL_S = 3.0
@@ -71,9 +73,9 @@ class ForeignProcess(PendingResult):
         before = self._stop
         self._stop = (before[0] if before else reason, max(0.0, min(grace_s, before[1] if before else grace_s)))
 
-    def _read(self, stream: StreamName, pipe: Iterable[Any]) -> None:
+    def _read(self, stream: StreamName, pipe: Any) -> None:
         try:
-            for raw in pipe:
+            for raw in _lines(pipe):
                 line = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
                 self._bytes[stream] += len(raw)
                 text = line.rstrip("\r\n")
@@ -140,6 +142,25 @@ class ForeignProcess(PendingResult):
             error_bytes=self._bytes["error"],
             left_behind=() if code is not None or self.pid is None else (self.pid,),
         )
+
+
+def _lines(pipe: Any) -> Iterator[Any]:
+    """Yield what comes, line by line; a longer line in parts, and what is no text with ``�`` in its place."""
+    with suppress(AttributeError, OSError, ValueError):  # bytes, or somebody has read from it before
+        pipe.reconfigure(errors="replace")
+    read = getattr(pipe, "readline", None)
+    if read is None:
+        yield from pipe
+        return
+    while True:
+        try:
+            line = read(_LONGEST)
+        except UnicodeDecodeError:  # what is left unread would stop whoever writes it
+            read = pipe.buffer.readline
+            continue
+        if not line:
+            return
+        yield line
 
 
 def _reason(code: int | None) -> str:

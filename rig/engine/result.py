@@ -1,8 +1,9 @@
 """How an acquisition ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Outcome = Literal["completed", "failed", "stopped", "watchdog"]
 """completed: it ended by itself and well; failed: by itself, not well; stopped: somebody asked; watchdog: a limit did."""
@@ -62,6 +63,19 @@ class EngineResult:
     def with_attempts(self, attempts: int) -> "EngineResult":
         """Return the same with another number of attempts."""
         return replace(self, attempts=attempts)
+
+    @classmethod
+    def of_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return what `as_json` was made of, without the tails.
+
+        Raises:
+            KeyError: something is missing.
+            ValueError: a time is none.
+        """
+        names = ("outcome", "reason", "exit_code", "signal", "watchdog", "attempts", "output_bytes", "error_bytes")
+        values: dict[str, Any] = {name: data[name] for name in names}
+        values |= {name: datetime.fromisoformat(data[name]) for name in ("started", "stopped")}
+        return cls(**values, left_behind=tuple(data["left_behind"]))
 
     def as_json(self) -> dict[str, Any]:
         """Return what end_state.json holds of it; the tails stay in the log files."""

@@ -171,7 +171,7 @@ class BaseLauncher(SessionStateMixin):
             "computer_name": platform.node(),
         }
         if resume_from is not None:
-            session.resumed_from = resume(self, resume_from, session.settings)
+            session.resumed_from = resume(self, resume_from, session.settings, loaded.rig.rig_id)
 
     def take(self, result: EngineResult) -> None:
         """Take over how the acquisition ended."""

@@ -57,6 +57,8 @@ def save_state(session: Session, launcher: SessionStateMixin) -> dict[str, Any] 
 
 def save_checkpoint(session: Session, launcher: SessionStateMixin) -> None:
     """Save the launcher's state as it is on the way, for ``--resume`` of a session that does not end well."""
+    if session.resuming:  # whoever resumes this session would begin again, and not notice
+        return
     with session.said_once():
         launcher.save_session_state(session.needed_folder.metadata, file_name=CHECKPOINT)
 
@@ -79,7 +81,7 @@ def write_end(session: Session, error: BaseException | None, launcher_state: dic
 def finish_elsewhere(session: Session) -> None:
     """Start a process of its own that runs the modules which are left; it waits for the end of this one."""
     folder = session.needed_folder.metadata  # of several launchers in one folder, this one's
-    command = [sys.executable, "-m", "opticstream", "launch", "--finish", str(folder)]
+    command = [sys.executable, "-P", "-m", "opticstream", "launch", "--finish", str(folder)]  # not what lies here
     log = session.needed_folder.metadata / "finish.log"
     with session.said_once(), log.open("ab") as output:
         options: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
@@ -95,7 +97,7 @@ def finish_elsewhere(session: Session) -> None:
 
 def complete_archive(session: Session) -> None:
     """Bring what the launcher wrote last to where a module has archived the session; a failure is a warning."""
-    if session.folder is None:
+    if session.folder is None or session.left:  # whoever finishes it archives at this moment, and does this then
         return
     manifest = session.folder.metadata / MANIFEST
     if not manifest.is_file():

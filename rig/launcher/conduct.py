@@ -82,8 +82,9 @@ def _launch(session: Session, request: LaunchRequest, observer: SessionObserver)
     session.revision = HandedOver(launcher_revision, "revision")  # git takes its time beside the next steps
     launcher = launcher_for(session.needed, request.launcher)
     launcher.begin(session)
+    session.resuming = request.resume_from is not None
     name = _agreed_name(session, launcher, observer)
-    session.step("session folder", lambda: make_folder(session, name))
+    _make_folder(session, name, observer)
     observer.started(session)
     error: BaseException | None = None
     try:
@@ -95,6 +96,18 @@ def _launch(session: Session, request: LaunchRequest, observer: SessionObserver)
         raise
     finally:
         _close(session, launcher, observer, error)
+
+
+def _make_folder(session: Session, name: str | None, observer: SessionObserver) -> None:
+    """Make the folder; one in which the session cannot begin says why."""
+    try:
+        session.step("session folder", lambda: make_folder(session, name))
+    except BaseException as raised:
+        if session.folder is not None:
+            _note(session, raised)
+            write_end(session, raised, {})
+            observer.ended(session)
+        raise
 
 
 def _agreed_name(session: Session, launcher: BaseLauncher, observer: SessionObserver) -> str | None:
@@ -118,6 +131,7 @@ def _experiment(
                 session.step("repository", lambda: fetch_repository(session))
             session.files.write_revisions(session.repository, session.revision.wait() if session.revision else None)
             launcher.adopt(session, request.resume_from)
+            session.resuming = False
         save_checkpoint(session, launcher)
         run_before(session)
         save_checkpoint(session, launcher)
@@ -135,6 +149,7 @@ def _experiment(
 
 def _acquire(session: Session, launcher: BaseLauncher, observer: SessionObserver, resources: ResourceLog) -> None:
     on_line = line_logger()
+    launcher.params = session.needed_loaded.document(session.needed)  # with what the modules changed
     with session.interruption.raised_here():
         made = launcher.create_process()
     acquisition = running(session, made, on_line)  # a signal from here on is told to it

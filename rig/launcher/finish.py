@@ -14,7 +14,8 @@ from opticstream.core.process_identity import this_process
 from opticstream.core.settings import Settings
 from opticstream.core.steps import PlainSteps
 from opticstream.rig.end_state import EndState, ModuleOutcome
-from opticstream.rig.engine import find_orphan
+from opticstream.rig.engine import EngineResult, find_orphan
+from opticstream.rig.launcher.closing import complete_archive
 from opticstream.rig.launcher.interruption import Interruption
 from opticstream.rig.launcher.pipeline import run_left
 from opticstream.rig.launcher.report import SessionReport
@@ -25,6 +26,7 @@ from opticstream.rig.metadata_files import END_STATE, PROCESSED, REVISIONS
 from opticstream.rig.repository import RepositoryRecord
 from opticstream.rig.rig_config import RigConfig
 from opticstream.rig.session_folder import METADATA, SessionFolder, open_session_folder
+from opticstream.rig.session_lock import first_lock
 from opticstream.rig.session_log import session_log
 from opticstream.rig.session_outcome import SessionOutcome
 
@@ -58,11 +60,13 @@ def finish_session(folder: Path, settings: Settings, operator: Operator) -> Sess
         _restore(session, before)
         run_left(session)
         after = session.end_state()
-        session.files.write_end_state(_joined(before, after) if before else after)
+        state = _joined(before, after) if before else after
+        session.files.write_end_state(state)
         with SessionRow(settings) as row:
             row.found(session)
-            row.ended(session)
-        return session.report()
+            row.ended(session, state)
+    complete_archive(session)  # its log is closed by now
+    return session.report()
 
 
 def _no_acquisition(folder: SessionFolder, settings: Settings) -> None:
@@ -101,8 +105,10 @@ def _taken(folder: Path, settings: Settings) -> SessionFolder:
 def _restore(session: Session, before: dict[str, Any]) -> None:
     """Take up what the session's files say of it."""
     metadata = session.needed_folder.metadata
-    rig = RigConfig(before.get("rig_config") or {})
-    loaded = load_parameters(_document(metadata / PROCESSED), rig, settings=session.settings, create_rig_config=False)
+    document = _document(metadata / PROCESSED)
+    name = before.get("rig_id") or document.get("rig_id")  # else it would be called after this computer
+    rig = RigConfig(({"rig_id": str(name)} if name else {}) | (before.get("rig_config") or {}))
+    loaded = load_parameters(document, rig, settings=session.settings, create_rig_config=False)
     session.loaded, session.parameters = loaded, loaded.parameters
     session.repository = _repository(metadata)
     session.resumed_from = before.get("resumed_from")
@@ -111,9 +117,20 @@ def _restore(session: Session, before: dict[str, Any]) -> None:
     session.modules = [ModuleOutcome.model_validate(module) for module in before.get("modules") or ()]
     if before:
         session.started = datetime.fromisoformat(before["start_time"])
+        session.result = _acquisition(before)
         session.end(SessionOutcome(before["outcome"]), str(before.get("reason", "")))
     else:
+        begun = first_lock(metadata)
+        session.started = begun.locked_at if begun else session.started
         session.end(SessionOutcome.FAILED, "its launcher died")
+
+
+def _acquisition(before: dict[str, Any]) -> EngineResult | None:
+    """Return how the acquisition ended, which tells modules when; None: there was none, or another version saw it."""
+    try:
+        return EngineResult.of_json(before["acquisition"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _repository(metadata: Path) -> RepositoryRecord | None:

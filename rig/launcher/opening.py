@@ -69,7 +69,8 @@ def _without_others(session: Session, settings: SyncSettings, result: SyncResult
         raise BarrierFailed(result)
     prompt = settings.bypass_prompt or f"Session sync failed ({result.reason}). Go on without the other rigs?"
     try:
-        alone = session.operator.ask(Question("session_sync_bypass", prompt, kind="confirm", default=False))
+        with session.interruption.raised_here():
+            alone = session.operator.ask(Question("session_sync_bypass", prompt, kind="confirm", default=False))
     except NoAnswer:
         alone = False
     if not alone:

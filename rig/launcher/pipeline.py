@@ -20,6 +20,10 @@ from opticstream.rig.session_outcome import SessionOutcome
 _log = logging.getLogger("opticstream.rig")
 
 
+class _CutShort(Interrupted):
+    """Raised when it was a module that did not come to its end."""
+
+
 def run_before(session: Session) -> None:
     """Run the modules before the acquisition, in order.
 
@@ -40,29 +44,39 @@ def run_after(session: Session) -> None:
     """Run the modules after the acquisition, in order; what goes wrong is in the session's outcome, nothing is raised.
 
     Where the session did not go well only those marked ``run: always`` run. After a signal that may be followed by a
-    kill they are left to a process of their own.
+    kill they are left to a process of their own, with the one that the signal cut short.
     """
     entries = session.needed.post_acquisition_pipeline
     why = "" if session.acquired and session.outcome is None else session.reason or "the acquisition did not end well"
     for number, entry in enumerate(entries, 1):
         label = _label(entries, number, entry)
+        if session.interruption.reason is not None and not why:  # a signal that came between two modules
+            session.end(SessionOutcome.INTERRUPTED, session.interruption.reason)
+            why = session.interruption.reason
         if why and entry.run != "always":
             session.modules.append(
                 ModuleOutcome(stage="post_acquisition", name=label, outcome="skipped", message=f"not run: {why}")
             )
             continue
-        if session.interruption.terminated:
+        if _terminated(session):
             session.left.append(label)
             continue
         try:
             if not _run_by_policy(session, "post_acquisition", entry, label):
                 session.end(SessionOutcome.COMPLETED_WITH_FAILURES, f"module {label} failed")
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as ended:
             session.end(SessionOutcome.INTERRUPTED, session.interruption.reason or "Ctrl+C")
             why = why or session.reason
+            if isinstance(ended, _CutShort) and entry.run == "always" and _terminated(session):
+                session.modules.pop()  # it was not to be cut short: it runs again, where nobody is in a hurry
+                session.left.append(label)
         except Aborted as aborted:
             session.end(SessionOutcome.COMPLETED_WITH_FAILURES, str(aborted))
             why = why or str(aborted)
+
+
+def _terminated(session: Session) -> bool:
+    return session.interruption.terminated
 
 
 def run_left(session: Session) -> None:
@@ -127,8 +141,8 @@ def _run(session: Session, stage: Stage, entry: PipelineEntry, label: str) -> st
             message = session.step(label, work, retries=entry.retries, retry_delay_s=entry.retry_delay_sec)
     except (Interrupted, KeyboardInterrupt) as interrupted:
         error = interrupted
-        session.interruption.reason = session.interruption.reason or "Ctrl+C"
-        raise Interrupted(session.interruption.reason) from interrupted
+        session.interruption.reason = session.interruption.reason or str(interrupted) or "Ctrl+C"
+        raise _CutShort(session.interruption.reason) from interrupted
     except Exception as failed:
         error = failed
         _log.debug("module %s failed", label, exc_info=failed)  # for the log file; people are told in one line
@@ -208,7 +222,8 @@ def _restore_file(session: Session) -> None:
 def _go_on(session: Session, name: str, error: str) -> bool:
     question = Question(f"continue_after_{name}", f"Module {name} failed: {error}. Go on all the same?", kind="confirm")
     try:
-        return bool(session.operator.ask(question, session.needed.operator_timeout_sec or None))
+        with session.interruption.raised_here():
+            return bool(session.operator.ask(question, session.needed.operator_timeout_sec or None))
     except NoAnswer as unanswered:
         _log.error("%s", unanswered)
         return False

@@ -28,6 +28,8 @@ class SessionReport:
     """What a crash, or parameters that cannot be used, raised."""
     sync: dict[str, Any] | None = None
     """How the rigs agreed on the name, or did not."""
+    metadata_folder: Path | None = None
+    """What this launcher wrote of it; where rigs share a session's folder each has its own."""
     recorded: bool = True
     """Whether Prefect knows of it."""
 

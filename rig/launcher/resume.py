@@ -9,11 +9,12 @@ from opticstream.rig.session_folder import METADATA
 from opticstream.rig.session_state import SessionStateMixin
 
 
-def resume(launcher: SessionStateMixin, earlier: str | Path, settings: Settings) -> str:
+def resume(launcher: SessionStateMixin, earlier: str | Path, settings: Settings, rig: str) -> str:
     """Restore what an earlier session saved; return which it was.
 
     A folder's ``session_state.json`` is taken, else the checkpoint that a session leaves which did not end well; a
-    name that is no folder is looked for in the state store, where sessions of all hosts are.
+    name that is no folder is looked for in the state store, where sessions of all hosts are; of rigs that share the
+    name, that of ``rig`` is taken before the others.
 
     Raises:
         BadFile: the folder has no state of this launcher.
@@ -33,7 +34,8 @@ def resume(launcher: SessionStateMixin, earlier: str | Path, settings: Settings)
 
     try:
         with open_database(settings) as database:
-            saved = peek_state(database, session=str(earlier))
+            name = str(earlier)
+            saved = peek_state(database, session=name, rig=rig) or peek_state(database, session=name)
     except OpticstreamError as error:
         raise BadInput("--resume", found=f"{earlier}: no folder, and {error}", expected="a session's folder") from None
     if saved is None or not launcher.import_session_state(saved.document):

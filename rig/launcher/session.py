@@ -54,6 +54,8 @@ class Session:
     acquired: bool | None = None
     """Whether the acquisition is well; True where there was none to run; None before it."""
     resumed_from: str | None = None
+    resuming: bool = False
+    """An earlier session's state is still to be taken up: what the launcher knows is not worth keeping yet."""
 
     modules: list[ModuleOutcome] = field(default_factory=list)
     experiment_data: dict[str, Any] = field(default_factory=dict)
@@ -152,6 +154,7 @@ class Session:
             reason=self.reason,
             session_name=self.folder.name if self.folder else None,
             session_folder=self.folder.path if self.folder else None,
+            metadata_folder=self.folder.metadata if self.folder else None,
             modules=tuple(self.modules),
             durations=dict(self.durations),
             warnings=tuple(self.warnings),

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 from opticstream.core.scope_events import ScopeEvent
 from opticstream.core.session_events import SessionEvent, SyncEvent
 from opticstream.core.settings import Settings
+from opticstream.rig.end_state import EndState
 from opticstream.rig.launcher.session import Session
 from opticstream.rig.plain_json import plain
 from opticstream.rig.scope_acquisition import read_scope_recording
+from opticstream.rig.session_lock import first_lock
 
 if TYPE_CHECKING:
     from opticstream.state import Database
@@ -95,9 +97,10 @@ class SessionRow:
     def found(self, session: Session) -> None:
         """Take up the row of a session whose launcher is gone."""
         name, folder = session.needed_folder.name, str(session.needed_folder.path)
+        begun = first_lock(session.needed_folder.metadata)
 
         def find(database: "Database") -> None:
-            view = _sessions().find_session(database, name)
+            view = _sessions().find_session(database, name, begun.holder if begun else None)
             if view is not None and view.folder == folder:
                 self.row, self._flow_run_id = view.id, view.flow_run_id
 
@@ -109,8 +112,8 @@ class SessionRow:
         event = self._event(session)
         self._change(lambda database, row: _sessions().session_acquires(database, row, event))
 
-    def ended(self, session: Session) -> None:
-        """Write the end, and wait until it is written."""
+    def ended(self, session: Session, end_state: EndState | None = None) -> None:
+        """Write the end, and wait until it is written; ``end_state`` is what the file says, else what the session does."""
         if session.outcome is None or session.folder is None or self._thread is None:
             return
         event = self._event(session).model_copy(
@@ -120,7 +123,7 @@ class SessionRow:
                 "exit_code": session.outcome.exit_code,
             }
         )
-        state = plain(session.end_state().model_dump())
+        state = plain((end_state or session.end_state()).model_dump())
         self._change(lambda database, row: _sessions().end_session(database, row, event, state))
         recorded = self._recorded(session)
         if recorded is not None:

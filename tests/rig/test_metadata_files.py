@@ -208,6 +208,21 @@ def test_the_session_log_has_everything_and_its_copy_too(session, tmp_path):
     assert logging.getLogger("opticstream").level == logging.NOTSET
 
 
+def test_rigs_that_share_a_name_and_a_central_folder_keep_their_logs(tmp_path):
+    """Session sync gives each rig's session the same name, and a lab has one folder for logs."""
+    logs = []
+    for rig in ("stage", "imaging"):
+        metadata = tmp_path / rig / "m1" / "launcher_metadata"
+        metadata.mkdir(parents=True)
+        logger = logging.getLogger(f"opticstream.test_{rig}")
+        with session_log(metadata, tmp_path / "central", logger=logger) as path:
+            logger.info("of %s", rig)
+        logs.append(path.read_bytes())
+    copies = sorted((tmp_path / "central").rglob("*.log"))
+    assert sorted(copy.read_bytes() for copy in copies) == sorted(logs)
+    assert [path for path in (tmp_path / "central").rglob("*") if path.is_file()] == copies
+
+
 def test_a_central_folder_that_refuses_is_a_warning(session, tmp_path, caplog):
     (tmp_path / "file").touch()
     with session_log(session.metadata, tmp_path / "file"):

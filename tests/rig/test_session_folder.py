@@ -91,7 +91,8 @@ def test_launchers_that_agreed_on_a_name_share_its_folder(tmp_path):
         "node 2",
     ]
     sessions[0].release()
-    with pytest.raises(BadInput):  # the same launcher again is another session
+    # The same launcher again is another session; or another launcher on this computer, with the same default name.
+    with pytest.raises(BadInput, match="session_sync_node_name"):
         create_session_folder(tmp_path, "m", ME, name="agreed", node="node 0")
 
 

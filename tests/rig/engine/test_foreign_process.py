@@ -49,3 +49,33 @@ def test_a_second_request_shortens_the_wait() -> None:
     running.request_stop("second", 0)
     result = running.wait(60)
     assert result is not None and (result.reason, result.signal) == ("first", "SIGKILL")
+
+
+def test_output_without_an_end_of_line_is_bounded() -> None:
+    lines: list[str] = []
+    code = "import os\nfor _ in range(64): os.write(1, b'x' * (1 << 16))"
+    process = subprocess.Popen([*PYTHON, code], stdout=subprocess.PIPE)
+    result = ForeignProcess(process, into(lines)).wait(60)
+    assert result is not None and result.output_bytes == sum(map(len, lines)) == 1 << 22
+    assert max(map(len, lines)) <= 1 << 16
+
+
+@pytest.mark.parametrize("asked_before", [False, True], ids=["untouched", "read from before"])
+def test_what_is_no_text_does_not_stop_what_prints_it(asked_before: bool) -> None:
+    """A pipe in text mode refuses it; who then stops reading lets the process wait for ever."""
+    lines: list[str] = []
+    code = "import os\nos.write(1, b'ready\\n')\nos.read(0, 1)\nfor _ in range(1000): os.write(1, b'frame \\xff' + b'.' * 999 + b'\\n')"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen([*PYTHON, code], **pipes, text=True, encoding="utf-8")
+    assert process.stdout is not None and process.stdin is not None
+    if asked_before:
+        assert process.stdout.readline() == "ready\n"
+    running = ForeignProcess(process, into(lines))
+    process.stdin.close()
+    try:
+        result = running.wait(20)
+    finally:
+        process.kill()
+        process.wait()
+    assert result is not None and (result.outcome, result.exit_code) == ("completed", 0)
+    assert lines[-1] == "frame �" + "." * 999

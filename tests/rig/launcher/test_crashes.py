@@ -145,3 +145,12 @@ def test_whatever_a_subject_is_called_its_folder_is_inside_the_root(
         assert Left(report.session_folder).end["subject_id"]
     shutil.rmtree(root, ignore_errors=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
+
+
+def test_a_folder_that_is_made_has_an_end_state_whatever_comes_next(tmp_path: Path) -> None:
+    """The folder's own name can make a parameter that depends on it useless."""
+    given = parameters(tmp_path / "rig (3", "print(1)", bonsai_retry_error_patterns=["{output_session_folder}"])
+    report = launched(given)
+    left = Left(report.session_folder)
+    assert report.outcome is SessionOutcome.FAILED and "bonsai_retry_error_patterns" in report.reason
+    assert (left.end["outcome"], left.end["reason"], left.end["exit_code"]) == ("failed", report.reason, 1)

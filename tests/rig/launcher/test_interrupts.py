@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from support.command import command_environment, run_command
-from support.launching import LONG, STUBBORN_FAMILY, Launch, Left, lives, module, only_session, parameters
+from support.launching import LONG, STUBBORN_FAMILY, Launch, Left, launched, lives, module, only_session, parameters
 from support.waiting import until
 
 pytestmark = [
@@ -183,3 +183,18 @@ def test_a_closed_terminal_is_a_stop(begin: Begin, tmp_path: Path) -> None:
     launch.ended(130)
     until(lambda: "tidy" in left.modules and _released(left))
     assert (left.end["outcome"], left.end["reason"]) == ("interrupted", "SIGHUP")
+
+
+def test_what_lies_in_the_working_directory_does_not_get_in_the_way_of_finishing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People launch where their scripts are, and these have names such as queue.py or calendar.py."""
+    monkeypatch.chdir(tmp_path)
+    Path("queue.py").write_text("raise RuntimeError('a script of somebody')")
+    stop = "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(30)"
+    left = Left(launched(with_modules(tmp_path, LONG, pre=stop)).session_folder)
+    log = left.metadata / "finish.log"
+    until(lambda: ("tidy" in left.modules and _released(left)) or "a script of somebody" in log.read_text())
+    for process in psutil.Process().children():  # it is detached, and nobody else collects it here
+        os.waitpid(process.pid, 0)
+    assert left.modules["tidy"] == "completed", log.read_text()

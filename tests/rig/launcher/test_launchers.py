@@ -256,3 +256,48 @@ def test_a_kind_wins_over_the_file(tmp_path: Path) -> None:
     given = write(tmp_path, script_path=str(tmp_path / "s.py"), launcher="base")
     report = PythonLauncher(given).launch(operator="headless", prefect=False)
     assert report.succeeded and Left(report.session_folder).end["launcher"] == "python"
+
+
+def test_a_session_that_ended_before_it_took_up_an_earlier_state_does_not_pass_for_it(tmp_path: Path) -> None:
+    first = Phases(write(tmp_path))
+    first.trial_count = 7
+    earlier = first.launch(operator="headless", prefect=False)
+    # The experiment's code comes before the state.
+    code = {"repository_url": str(tmp_path / "nothing"), "local_repository_path": str(tmp_path / "code")}
+    cut = Phases(write(tmp_path, **code)).launch(operator="headless", prefect=False, resume_from=earlier.session_folder)
+    assert cut.outcome is SessionOutcome.FAILED
+    last = Phases(write(tmp_path))
+    report = last.launch(operator="headless", prefect=False, resume_from=cut.session_folder)
+    assert (last.trial_count, report.outcome) == (0, SessionOutcome.FAILED), "it does not begin again unnoticed"
+    assert "no saved state of Phases" in report.reason
+
+
+def test_a_launcher_sees_what_modules_before_it_returned_and_wrote(tmp_path: Path) -> None:
+    class Exposing(BaseLauncher):
+        def create_process(self) -> Any:
+            seen.append((self.params.get("exposure"), self.params.get("gain")))
+
+    seen: list[Any] = []
+    returns = "from opticstream.rig.modules import ModuleResult\nreturn ModuleResult(values={'exposure': 7})"
+    writes = "import json\ndata = json.loads(context.param_file.read_text())\ndata['gain'] = 12\n"
+    writes += "context.param_file.write_text(json.dumps(data))"
+    pre = [module(tmp_path, "returns", returns), module(tmp_path, "writes", writes)]
+    report = launched(parameters(tmp_path, pre_acquisition_pipeline=pre, exposure=1), launcher=Exposing())
+    assert report.succeeded and seen == [(7, 12)]
+
+
+def test_a_name_that_rigs_share_resumes_the_own_rigs_session(tmp_path: Path, home: Path) -> None:
+    """Session sync gives them one name, and they may share a state store."""
+    done = {}
+    for rig, trials in (("rig-3", 7), ("imaging", 90)):
+        (home / "rig.toml").write_text(f'rig_id = "{rig}"\n', "utf-8")
+        launcher = Phases(write(tmp_path, output_root_folder=str(tmp_path / rig), session_uuid="shared"))
+        launcher.trial_count = trials
+        done[rig] = launcher.launch(operator="headless", prefect=False)
+        assert done[rig].succeeded
+    for rig, trials in (("rig-3", 27), ("imaging", 110)):
+        (home / "rig.toml").write_text(f'rig_id = "{rig}"\n', "utf-8")
+        later = Phases(write(tmp_path, output_root_folder=str(tmp_path / f"{rig} later")))
+        report = later.launch(operator="headless", prefect=False, resume_from="shared")
+        assert Left(report.session_folder).end["resumed_from"] == str(done[rig].session_folder)
+        assert later.trial_count == trials

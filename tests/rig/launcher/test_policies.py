@@ -1,11 +1,13 @@
 """What becomes of a session whose modules fail, by their policies; and what modules hand on."""
 
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opticstream.core.operator import Question, Value
 from opticstream.rig.session_outcome import SessionOutcome
 from support.launching import Left, launched, module, parameters, script
 from support.pipeline import Desk
@@ -212,3 +214,33 @@ def test_scripts_of_a_repository(tmp_path: Path) -> None:
     assert ours["name"] == "opticstream"
     assert report.modules[1].outcome == "failed" and "gone.py" in report.modules[1].message
     assert not list(origin.rglob("__pycache__")) and not list((tmp_path / "code").rglob("__pycache__"))
+
+
+class Impatient(Desk):
+    """Presses Ctrl+C instead of an answer to one question; where nobody hears it, the answer is yes."""
+
+    def ask(self, question: Question, timeout_s: float | None = None) -> Value:
+        if question.key == "continue_after_camera":
+            signal.raise_signal(signal.SIGINT)
+            self.told.append("nobody heard it")
+            return True
+        return super().ask(question, timeout_s)
+
+
+@pytest.mark.parametrize("stage", ["pre", "post"])
+def test_ctrl_c_at_the_question_whether_to_go_on(tmp_path: Path, stage: str) -> None:
+    entries = [module(tmp_path, "camera", FAIL, on_failure="prompt"), module(tmp_path, "second", "pass")]
+    desk = Impatient()
+    report = launched(session(tmp_path, **{stage: entries}), operator=desk)
+    left = Left(report.session_folder)
+    assert not desk.told
+    assert (report.outcome, report.reason) == (SessionOutcome.INTERRUPTED, "Ctrl+C")
+    assert left.end["exit_code"] == 130 and "second" not in left.ran
+
+
+def test_a_run_that_was_cancelled_at_a_question_is_not_said_to_be_ctrl_c(tmp_path: Path) -> None:
+    """What asks in Prefect says so by a KeyboardInterrupt, mostly before the watch for cancellations does."""
+    said = "a cancellation in Prefect (cancelled at mouse_weight_pre_g)"
+    report = launched(session(tmp_path, [module(tmp_path, "weigh", f"raise KeyboardInterrupt({said!r})")]))
+    assert (report.outcome, report.reason) == (SessionOutcome.INTERRUPTED, said)
+    assert Left(report.session_folder).end["reason"] == said

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from opticstream.core.operator import Question, Value
 from support.launching import Launch, Left, launched, only_session, parameters
 from support.old_sync import Running
 from support.pipeline import Desk
@@ -163,3 +164,20 @@ def _read(launch: Launch) -> bytes:
     finally:
         os.set_blocking(launch.process.stderr.fileno(), True)
     return launch.said
+
+
+class Impatient(Desk):
+    """Presses Ctrl+C instead of an answer; where nobody hears it, the answer is yes."""
+
+    def ask(self, question: Question, timeout_s: float | None = None) -> Value:
+        signal.raise_signal(signal.SIGINT)
+        self.told.append("nobody heard it")
+        return True
+
+
+def test_ctrl_c_at_the_question_whether_to_go_on_alone(tmp_path: Path, free_port: int) -> None:
+    desk = Impatient()
+    given = master(tmp_path, free_port, 1, session_sync_timeout_sec=0.3, session_sync_allow_bypass=True)
+    report = launched(given, operator=desk)
+    assert not desk.told
+    assert (report.exit_code, report.reason, report.session_folder) == (130, "Ctrl+C", None)
