@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,6 @@ class StripWork(ClaimedWork):
         ident = claims[0].ident
         assert isinstance(ident, StripId)  # noqa: S101 (strips are claimed by StripId only)
         self.ident, self.config, self.force = ident, config, force
-        self.folder = raw_folder(state, self.source)
         self.record: ConversionRecord | None = None
         """What was converted, once it is."""
         self.archived: ArchiveVerification | None = None
@@ -58,6 +58,15 @@ class StripWork(ClaimedWork):
         self.archive: StagedTree | None = None
         if claim := self.claim_of(ARCHIVE):
             self.archive = staged_archive(config, ident, claim.token)
+
+    @cached_property
+    def folder(self) -> Path:
+        """The raw folder, where this host sees it.
+
+        Raises:
+            BadFile: the strip was registered without one.
+        """
+        return raw_folder(self.state, self.source)
 
     @property
     def _trees(self) -> list[StagedTree]:

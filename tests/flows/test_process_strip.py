@@ -12,9 +12,10 @@ import tifffile
 import zarr
 from sqlalchemy import select
 
-from opticstream.core.errors import BadFile, BadInput, ClaimRefused
+from opticstream.core.errors import BadFile, BadInput, ClaimRefused, WriteFailed
 from opticstream.core.lsm_events import CHANNEL_MIP_STITCHED, CHANNEL_READY, STRIP_ARCHIVED, STRIP_COMPRESSED
 from opticstream.core.settings import load_settings
+from opticstream.core.staged_tree import StagedTree
 from opticstream.flows.archive_strip import archive_strip
 from opticstream.flows.process_channel import process_channel
 from opticstream.imaging.archive import verify_archive
@@ -213,8 +214,6 @@ def test_a_strip_that_was_acquired_again_is_cleaned_up_by_a_plan_of_its_own(shee
 
 
 def test_the_clean_up_sweeps_what_a_kill_after_a_commit_left(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:
-    from opticstream.core.staged_tree import StagedTree
-
     sheet.configure(strip_cleanup_action="keep")
     sheet.ready()
     sheet.process()
@@ -274,3 +273,23 @@ def test_a_product_that_the_disk_changed_is_not_published(
         sheet.process()
     assert sheet.row().status == "failed" and not sheet.zarr().exists() and sheet.temporaries == []
     assert len(list(folder.glob("*spool.dat"))) == 5
+
+
+@pytest.mark.parametrize("trouble", ["no folder", "a product held open"])
+def test_a_strip_that_cannot_be_begun_fails_and_is_held_by_nobody(
+    sheet: Sheet, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    sheet.ready()
+    if trouble == "no folder":
+        with sheet.state.open(sheet.ident()) as unit:
+            unit.set_source({})
+    else:
+
+        def held(self: StagedTree) -> None:
+            raise WriteFailed(str(self.final), found="in use by another program")
+
+        monkeypatch.setattr(StagedTree, "recover", held)
+    with pytest.raises((BadFile, WriteFailed)) as error:
+        sheet.process()
+    row = sheet.row()
+    assert (row.status, row.error, row.claimed_by) == ("failed", str(error.value), None)
