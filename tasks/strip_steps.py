@@ -33,10 +33,12 @@ def claim_strip(
     strip_path: str = "",
     force: bool = False,
     or_next: bool = False,
+    offered: bool = False,
 ) -> StripWork | StripId | str:
     """Claim this run's stages of the strip; a strip that is not registered yet is, when its folder is given.
 
-    With ``or_next`` the run of a strip that is taken claims the oldest one that is ready instead.
+    With ``or_next`` the run of a strip that is taken claims the oldest one that is ready instead. With ``offered``
+    the gate has made the strip ready: ``force`` then takes no strip that was done or has failed since.
 
     Returns:
         The work to do; the strip, when only its clean-up is left; or why there is nothing for this run: ``done``,
@@ -48,23 +50,24 @@ def claim_strip(
     if strip_path:
         state.register_ready(ident, fingerprint="manual", source={"strip_path": strip_path}, dispatch="run")
     candidates = (ident, *(ready_units(state, job) if or_next else ()))
-    return claim_first(candidates, partial(_claim_stages, state, config, job), force=force)
+    return claim_first(candidates, partial(_claim_stages, state, config, job, offered), force=force)
 
 
 def _claim_stages(
-    state: ProjectState, config: LSMScanConfig, job: Job, ident: UnitId, force: bool
+    state: ProjectState, config: LSMScanConfig, job: Job, offered: bool, ident: UnitId, force: bool
 ) -> StripWork | StripId:
     assert isinstance(ident, StripId)  # noqa: S101 (the job's units are strips)
     owner = run_owner(job.flow)
     left = state.unfinished(ident)
-    if left == {CLEANUP} and not force:
+    anyhow = force and not offered
+    if left == {CLEANUP} and not anyhow:
         return ident
     own = [name for name in job.stages if name in config.strip_stages and name != CLEANUP]
     wanted = [name for name in own if name in left] or own[:1]
-    claims = [state.claim(ident, wanted[0], owner=owner, force=force)]
+    claims = [state.claim(ident, wanted[0], owner=owner, force=anyhow)]
     for stage in wanted[1:]:
         try:
-            claims.append(state.claim(ident, stage, owner=owner, force=force))
+            claims.append(state.claim(ident, stage, owner=owner, force=anyhow))
         except ClaimRefused as problem:  # another run has it; each stage is committed by itself
             get_run_logger().info("%s", problem)
         except BaseException:

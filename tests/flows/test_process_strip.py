@@ -13,7 +13,13 @@ import zarr
 from sqlalchemy import select
 
 from opticstream.core.errors import BadFile, BadInput, ClaimRefused, WriteFailed
-from opticstream.core.lsm_events import CHANNEL_MIP_STITCHED, CHANNEL_READY, STRIP_ARCHIVED, STRIP_COMPRESSED
+from opticstream.core.lsm_events import (
+    CHANNEL_MIP_STITCHED,
+    CHANNEL_READY,
+    STRIP_ARCHIVED,
+    STRIP_COMPRESSED,
+    STRIP_READY,
+)
 from opticstream.core.settings import load_settings
 from opticstream.core.staged_tree import StagedTree
 from opticstream.flows.archive_strip import archive_strip
@@ -211,6 +217,19 @@ def test_a_strip_that_was_acquired_again_is_cleaned_up_by_a_plan_of_its_own(shee
     assert sheet.process()["raw"] == "renamed"
     assert not folder.exists()
     assert len(list((sheet.raw / "processed" / "Run1-2").iterdir())) == 7
+
+
+def test_an_event_that_arrives_twice_is_processed_once_also_when_it_was_forced(sheet: Sheet) -> None:
+    from opticstream.flows.process_strip import process_strip_event
+
+    sheet.configure(strip_cleanup_action="keep")
+    source = {"strip_path": str(sheet.ready())}
+    sheet.archive().mkdir(parents=True)  # another session's
+    sheet.state.register_ready(sheet.ident(), fingerprint="g", source=source, dispatch="event", force=True)
+    with sheet.database.peek() as connection:
+        payload = connection.execute(select(outbox.c.payload).where(outbox.c.event == STRIP_READY)).scalar_one()
+    assert [process_strip_event(payload)["outcome"] for _ in range(2)] == ["processed", "done"]
+    assert sheet.archive().with_name("strip-0001.superseded-1").is_dir()
 
 
 def test_the_clean_up_sweeps_what_a_kill_after_a_commit_left(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from opticstream.core.errors import BadFile, BadInput, ClaimLost, ClaimRefused, WriteFailed
-from opticstream.core.events import BATCH_PROCESSED
+from opticstream.core.events import BATCH_PROCESSED, BATCH_READY
 from opticstream.state.tables import claims, outbox
 from support.brain import Brain
 from support.oct_folder import tile_bytes
@@ -167,5 +167,19 @@ def test_the_event_flow_reads_the_payload(brain: Brain) -> None:
         "force_rerun": False,
     }
     assert process_tile_batch_event_flow(payload)["outcome"] == "processed"
+    assert process_tile_batch_event_flow(payload | {"force_rerun": True})["outcome"] == "processed"
     with pytest.raises(BadInput, match="batch_ident"):
         process_tile_batch_event_flow({"file_list": []})
+
+
+def test_an_event_that_arrives_twice_is_processed_once_also_when_it_was_forced(brain: Brain) -> None:
+    from opticstream.flows.process_tile_batch import process_tile_batch_event_flow
+
+    brain.ready()
+    assert brain.process()["outcome"] == "processed"
+    source = brain.row().source or {}
+    brain.state.register_ready(brain.ident(), fingerprint="g", source=source, dispatch="event", force=True)
+    with brain.database.peek() as connection:
+        payload = connection.execute(select(outbox.c.payload).where(outbox.c.event == BATCH_READY)).scalar_one()
+    assert payload["force_rerun"] is True
+    assert [process_tile_batch_event_flow(payload)["outcome"] for _ in range(2)] == ["processed", "done"]
