@@ -134,7 +134,9 @@ def _agree(folder: Path, stages: list[dict[str, Any]]) -> None:
     Raises:
         BadFile: they did not.
     """
-    sizes = [{path: size for path, (size, _) in each["raw_files"].items()} for each in stages]
+    from opticstream.imaging.raw_cleanup import without_litter
+
+    sizes = [{path: size for path, (size, _) in without_litter(each["raw_files"]).items()} for each in stages]
     if any(each != sizes[0] for each in sizes):
         raise BadFile(
             str(folder),

@@ -185,6 +185,16 @@ def test_a_raw_folder_that_grew_since_is_left_alone(sheet: Sheet) -> None:
     assert sheet.row().status == "failed"
 
 
+def test_what_a_file_manager_leaves_in_the_folder_between_two_hosts_is_no_change(sheet: Sheet) -> None:
+    sheet.configure(distribute_archive=True)
+    folder = sheet.ready(dispatch="event")
+    (folder / "desktop.ini").write_text("before")
+    sheet.process()
+    (folder / "Thumbs.db").write_text("somebody looked at the folder")
+    assert archive_strip("sheet", 1, 1, 1)["raw"] == "renamed"
+    assert (sheet.raw / "processed" / "Run1" / "Thumbs.db").is_file()
+
+
 def test_a_crash_between_plan_and_act_is_finished_by_the_next_run(
     sheet: Sheet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,10 +110,18 @@ def test_a_folder_that_changed_since_stays(folder: Path, change: str) -> None:
     assert folder.is_dir() and result.folder == str(folder) and result.files == 0
 
 
-def test_what_the_system_puts_into_a_folder_comes_along(folder: Path) -> None:
+@pytest.mark.parametrize("when", ["later", "before", "before, and changed since", "before, and gone since"])
+def test_what_the_system_puts_into_a_folder_comes_along(folder: Path, when: str) -> None:
+    litter = folder / "notes" / "Thumbs.db"
+    if when != "later":
+        litter.touch()
     plan = plan_cleanup("rename", folder, states(folder))
-    (folder / "Thumbs.db").touch()
+    if when.endswith("gone since"):
+        litter.unlink()
+    elif when != "before":
+        litter.write_bytes(b"pictures")
     assert carry_out(plan).complete and not folder.exists()
+    assert carry_out(plan).complete
 
 
 def test_a_new_place_that_was_taken_since_is_not_overwritten(folder: Path) -> None:
