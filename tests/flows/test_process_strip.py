@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from opticstream.core.errors import BadFile, BadInput, ClaimRefused, WriteFailed
 from opticstream.core.lsm_events import (
@@ -27,7 +27,7 @@ from opticstream.flows.process_channel import process_channel
 from opticstream.imaging.archive import verify_archive
 from opticstream.state import open_database
 from opticstream.state.edit import retry
-from opticstream.state.tables import outbox
+from opticstream.state.tables import claims, outbox
 from support.sheet import Sheet, sheet_config
 
 
@@ -214,6 +214,48 @@ def test_a_crash_between_plan_and_act_is_finished_by_the_next_run(
     assert sheet.process()["outcome"] == "renamed"
     assert sheet.row().status == "completed" and (sheet.raw / "processed" / "Run1").is_dir()
     assert not (sheet.raw / "processed" / "Run1-2").exists()
+
+
+@pytest.mark.parametrize("seen_by_the_other", ["/rig/sheet", r"D:\sheet"])
+@pytest.mark.parametrize("action", ["delete", "rename"])
+def test_a_clean_up_that_another_host_planned_is_done_where_this_one_sees_the_folder(
+    sheet: Sheet, monkeypatch: pytest.MonkeyPatch, action: str, seen_by_the_other: str
+) -> None:
+    from opticstream.imaging import raw_cleanup
+
+    def elsewhere(*parts: str) -> str:
+        return ("\\" if "\\" in seen_by_the_other else "/").join((seen_by_the_other, "raw", *parts))
+
+    def killed(plan: raw_cleanup.CleanupPlan, check: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("OPTICSTREAM_PATH_MAP", json.dumps({seen_by_the_other: str(sheet.folder)}))
+    sheet.configure(strip_cleanup_action=action)
+    folder = sheet.ready()
+    with sheet.state.open(sheet.ident()) as unit:
+        unit.set_source({"strip_path": elsewhere("Run1")})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(raw_cleanup, "carry_out", killed)
+        sheet.process()
+    with sheet.database.write("the other host's plan") as connection:
+        noted = connection.execute(select(claims.c.result).where(claims.c.stage == "cleanup")).scalar_one()
+        plan = noted["plan"] | {"folder": elsewhere("Run1")}
+        if action == "rename":
+            plan["target"] = elsewhere("processed", "Run1")
+        connection.execute(update(claims).where(claims.c.stage == "cleanup").values(result={"plan": plan}))
+    assert sheet.process()["outcome"] == action + "d"
+    assert list(folder.glob("*spool.dat")) == [] and sheet.row().status == "completed"
+    parts = ("processed", "Run1") if action == "rename" else ("Run1",)
+    assert sheet.row().source == {"strip_path": elsewhere(*parts), "cleaned_up": action}
+
+
+def test_raw_data_that_were_moved_aside_stay_there_when_the_strip_is_done_again(sheet: Sheet) -> None:
+    sheet.ready()
+    sheet.process()
+    for _ in range(2):
+        retry(sheet.state, [sheet.ident()], force=True)
+        assert sheet.process()["raw"] == "kept"
+    assert sorted(path.name for path in (sheet.raw / "processed").iterdir()) == ["Run1"]
 
 
 def test_a_strip_that_was_acquired_again_is_cleaned_up_by_a_plan_of_its_own(sheet: Sheet) -> None:
