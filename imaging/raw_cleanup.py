@@ -134,6 +134,9 @@ def carry_out(plan: CleanupPlan, check: Callable[[], object] | None = None) -> C
     """
     if plan.action == "rename":
         return _move(plan)
+    if plan.action == "delete" and not Path(plan.folder).is_dir():
+        # Not seen is not deleted: a share may be away.
+        return CleanupResult("delete", plan.folder, 0, 0, (Left(".", "the folder is gone"),))
     left = _delete(plan, check or (lambda: None)) if plan.action == "delete" else []
     stayed = {item.path for item in left}
     done = [size for path, (size, _) in plan.files.items() if path not in stayed]

@@ -142,6 +142,15 @@ def test_a_folder_that_went_is_told(folder: Path) -> None:
         plan_cleanup("rename", folder, {})
 
 
+def test_files_of_a_folder_that_is_out_of_sight_do_not_count_as_deleted(folder: Path) -> None:
+    plan = plan_cleanup("delete", folder, states(folder, ".dat"))
+    folder.rename(folder.with_name("unmounted"))
+    result = carry_out(plan)
+    assert (result.complete, result.files, [item.path for item in result.left]) == (False, 0, ["."])
+    folder.with_name("unmounted").rename(folder)
+    assert carry_out(plan).complete and states(folder, ".dat") == {}
+
+
 @pytest.mark.parametrize("path", ["../a", "/etc/passwd", "a/../../b", ""])
 def test_nothing_outside_of_the_folder_can_be_planned(folder: Path, path: str) -> None:
     with pytest.raises(BadInput, match="expected a path below the folder"):
