@@ -12,7 +12,7 @@ from opticstream.core.errors import BadFile, ClaimRefused, WriteFailed
 from opticstream.core.lsm_config import LSMScanConfig
 from opticstream.core.lsm_events import STRIP_PROCESSED
 from opticstream.core.lsm_identifiers import StripId
-from opticstream.core.lsm_layout import strip_mip_path
+from opticstream.core.lsm_layout import info_file, strip_mip_path
 from opticstream.core.path_map import beside, name_of
 from opticstream.state import Claim, ProjectState
 from opticstream.tasks.claimed_work import ClaimedWork
@@ -114,17 +114,19 @@ class _CleanupWork(ClaimedWork):
             )
         self.check()
         with self.state.commit(claim, result={"plan": plan.as_json(), **result.as_json()}) as unit:
-            unit.set_source(self._source_after(plan.action, result.folder))
+            unit.set_source(self._source_after(plan.action, folder, result.folder))
             payload = {"strip_ident": claim.ident.model_dump(mode="json")}
             unit.announce(STRIP_PROCESSED, payload, claim.token)
         self.committed(CLEANUP)
         return {"rename": "renamed", "delete": "deleted", "keep": "kept"}[plan.action]
 
-    def _source_after(self, action: str, folder: str) -> dict[str, Any]:
+    def _source_after(self, action: str, before: Path, now: str) -> dict[str, Any]:
         """Return what the unit is registered with from now on, paths as the host wrote them that registered it."""
         source = dict(self.source)
         if action == "rename":
-            source["strip_path"] = beside(source["strip_path"], "processed", Path(folder).name)
+            if self._config.info_file is None and (info := info_file(self._config, before)) is not None:
+                source["info_file"] = beside(source["strip_path"], info.name)  # it stays where it is
+            source["strip_path"] = beside(source["strip_path"], "processed", Path(now).name)
         return source if action == "keep" else {**source, "cleaned_up": action}
 
 

@@ -14,7 +14,6 @@ from opticstream.core.errors import BadFile, ClaimRefused
 from opticstream.core.identifiers import UnitId
 from opticstream.core.lsm_config import LSMScanConfig
 from opticstream.core.lsm_identifiers import StripId
-from opticstream.core.lsm_layout import info_file
 from opticstream.core.settings import load_settings
 from opticstream.state import ProjectState
 from opticstream.state.job import Job
@@ -87,7 +86,7 @@ def convert(work: StripWork) -> None:
     config = work.config
     use_kernel_cache(load_settings().kernels)
     work.states = list_folder(work.folder).files
-    strip = open_spool(work.folder, info_file(config, work.folder))
+    strip = open_spool(work.folder, work.info)
     _check_size(work, sum(state.size for state in work.states.values()))
     with ExitStack() as stack:
         stack.enter_context(work.naming_products())
@@ -137,7 +136,7 @@ def commit_products(work: StripWork) -> dict[str, Any]:
 
     assert work.zarr and work.files and work.record  # noqa: S101 (converted just before)
     mip = work.files.path(work.mip) if work.mip else None
-    strip = open_spool(work.folder, info_file(work.config, work.folder))
+    strip = open_spool(work.folder, work.info)
     last_copy = work.config.strip_cleanup_action == "delete" and work.config.archive_path is None
     raw = strip if last_copy else None
     with _on_cpus(work.config.cpu_affinity):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from opticstream.imaging.archive import verify_archive
 from opticstream.state import open_database
 from opticstream.state.edit import retry
 from opticstream.state.tables import claims, outbox
-from support.sheet import Sheet, sheet_config
+from support.sheet import SMALL, Sheet, sheet_config
 
 
 @pytest.fixture
@@ -256,6 +257,18 @@ def test_raw_data_that_were_moved_aside_stay_there_when_the_strip_is_done_again(
         retry(sheet.state, [sheet.ident()], force=True)
         assert sheet.process()["raw"] == "kept"
     assert sorted(path.name for path in (sheet.raw / "processed").iterdir()) == ["Run1"]
+
+
+def test_a_strip_that_is_done_again_goes_by_the_info_file_that_lay_beside_it(sheet: Sheet) -> None:
+    shutil.rmtree(sheet.raw)
+    sheet.simulate(replace(SMALL, info_file="strip", background_frames=6))
+    sheet.ready()
+    sheet.process()
+    before = zarr.open_group(sheet.zarr(), mode="r")["0"]
+    for _ in range(2):
+        retry(sheet.state, [sheet.ident()], force=True)
+        sheet.process()
+        assert zarr.open_group(sheet.zarr(), mode="r")["0"].shape == before.shape == (21, 48, 70)
 
 
 def test_a_strip_that_was_acquired_again_is_cleaned_up_by_a_plan_of_its_own(sheet: Sheet) -> None:
