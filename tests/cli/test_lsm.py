@@ -57,7 +57,7 @@ def _store(home: Path) -> list[str]:
 @pytest.fixture
 def sheet(home: Path, tmp_path: Path) -> Sheet:
     """Return project ``sheet`` in the store, as setup leaves it, and its two strips on disk; raw data are kept."""
-    folder = tmp_path / "Lichtblatt 光"
+    folder = tmp_path / "Lichtblatt 光 [alt]"
     settings = load_settings()
     with open_database(settings) as database:
         made = Sheet(settings, database, folder, sheet_config(folder))
