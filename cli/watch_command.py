@@ -81,6 +81,7 @@ def run_watch(
                     announced=relay.wake,
                 )
             )
+            project = config.project_name  # as events carry it
             waiting = relay.flush(project, _FLUSH_S).waiting
     above = pipeline.tree.levels[-2].name
     _tell(summary, options, noun.capitalize(), f"{above.capitalize()}s")

@@ -69,7 +69,7 @@ def process(
         or_next: take the oldest ready strip when this one is taken.
         offered: the gate has made it ready, so one that is done or has failed was so since, and is left as it is.
     """
-    with LSM.open_project(ident.project) as (state, config), telling_failure(state, ident):
+    with LSM.open_project(ident.project) as (state, config), telling_failure(state, ident := state.own(ident)):
         own = job or lsm_jobs(config, "process")[0]
         work = claim_strip(
             state, config, ident, own, strip_path=strip_path, force=force, or_next=or_next, offered=offered

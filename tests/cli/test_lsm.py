@@ -211,6 +211,12 @@ def test_a_dry_run_names_everything_that_is_wrong(sheet: Sheet, home: Path) -> N
     assert "Run1_C2_4: strip 5, but strips_per_slice is 2" in problems
 
 
+def test_a_watch_says_how_many_events_wait_however_the_project_is_spelt(sheet: Sheet, home: Path) -> None:
+    done = run_command(_environment(home), "lsm", "watch", "SHEET", sheet.raw, "--once", *FAST)
+    assert "Strips announced here: 2" in done.stdout
+    assert "2 events wait for the Prefect API; `opticstream lsm serve sheet`" in done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+Break")
 def test_a_signal_ends_a_watch_and_says_what_was_announced(sheet: Sheet, home: Path, server: str) -> None:

@@ -100,6 +100,19 @@ def test_deleting_takes_the_spool_files_and_leaves_the_rest(sheet: Sheet) -> Non
         sheet.process(force_rerun=True)
 
 
+def test_a_project_may_be_named_in_another_case_and_its_events_carry_its_own_name(sheet: Sheet) -> None:
+    from opticstream.flows.process_strip import process_strip
+
+    for strip in (1, 2):
+        folder = sheet.raw / ("Run1" if strip == 1 else "Run1_1")
+        assert process_strip("SHEET", 1, 1, strip, strip_path=str(folder))["unit"] == str(sheet.ident(strip))
+    process_channel("Sheet", 1, 1)
+    with sheet.database.peek() as connection:
+        rows = connection.execute(select(outbox.c.project, outbox.c.resource, outbox.c.payload)).all()
+    assert len(rows) == 8 and {row.project for row in rows} == {"sheet"}
+    assert not any("SHEET" in f"{row.resource} {row.payload}" or "Sheet" in row.resource for row in rows)
+
+
 def test_a_channel_is_joined_when_its_strips_are_there(sheet: Sheet) -> None:
     sheet.configure(stitch_volume=True)
     for strip in (1, 2):
