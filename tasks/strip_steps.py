@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psutil
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from opticstream.core.errors import BadFile, ClaimRefused
+from opticstream.core.errors import BadFile, BadInput, ClaimRefused
 from opticstream.core.identifiers import UnitId
 from opticstream.core.lsm_config import LSMScanConfig
 from opticstream.core.lsm_identifiers import StripId
@@ -19,7 +20,7 @@ from opticstream.state import ProjectState
 from opticstream.state.job import Job
 from opticstream.state.offers import ready_units
 from opticstream.tasks.claiming import claim_first, run_owner
-from opticstream.tasks.strip_work import CLEANUP, StripWork
+from opticstream.tasks.strip_work import CLEANUP, StripWork, raw_folder
 
 
 @task(task_run_name="claim", cache_policy=NO_CACHE)
@@ -45,11 +46,32 @@ def claim_strip(
 
     Raises:
         ClaimRefused: the strip has failed, used up its attempts, or is unknown and no folder was given.
+        BadInput: the strip was registered from another folder than the one given.
     """
     if strip_path:
-        state.register_ready(ident, fingerprint="manual", source={"strip_path": strip_path}, dispatch="run")
+        source = {"strip_path": strip_path}
+        found = state.register_ready(ident, fingerprint="manual", source=source, dispatch="run")
+        if not (found.registered or or_next) and (force or found.status == "ready"):
+            _check_folder(state, ident, Path(strip_path))
     candidates = (ident, *(ready_units(state, job) if or_next else ()))
     return claim_first(candidates, partial(_claim_stages, state, config, job, offered), force=force)
+
+
+def _check_folder(state: ProjectState, ident: StripId, given: Path) -> None:
+    """Refuse a folder that would not be what is processed; one that has none yet gets it."""
+    view = state.peek(ident)
+    if view is None or not (view.source or {}).get("strip_path"):
+        with state.open(ident) as unit:
+            unit.set_source({"strip_path": str(given)})
+        return
+    known = raw_folder(state, view.source or {})
+    if given != known and not (given.exists() and known.exists() and given.samefile(known)):
+        raise BadInput(
+            str(given),
+            found=f"another folder than {ident} was registered from",
+            expected=str(known),
+            action="`opticstream lsm state reset` forgets the strip; then it can be taken from here.",
+        )
 
 
 def _claim_stages(

@@ -125,6 +125,20 @@ def test_files_by_hand_need_no_watcher(brain: Brain) -> None:
         brain.process(1)  # failed: an operator retries it
 
 
+def test_other_files_than_a_batch_was_registered_with_are_refused(brain: Brain, tmp_path: Path) -> None:
+    paths = brain.ready()
+    names = [str(path) for path in paths]
+    others = [str(tmp_path / path.name) for path in paths]
+    with pytest.raises(BadInput, match="other files than it was registered with"):
+        brain.process(file_list=others)
+    assert brain.row().status == "ready"
+    assert brain.process(file_list=names)["outcome"] == "processed"
+    assert brain.process(file_list=others)["outcome"] == "done"
+    with pytest.raises(BadInput, match="other files than it was registered with"):
+        brain.process(file_list=others, force_rerun=True)
+    assert brain.row().status == "completed"
+
+
 def test_a_batch_in_another_process_s_hands_is_left_alone(brain: Brain) -> None:
     brain.ready()
     claim = brain.state.claim(brain.ident(), "process", owner="another")
