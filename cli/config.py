@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.markup import escape
 from rich.table import Table
 
-from opticstream.cli.console import out, print_json
+from opticstream.cli.console import out, print_json, print_line
 from opticstream.core.settings import Settings, load_settings
 from opticstream.deployments.api import find_api
 from opticstream.state.database import default_state_url
@@ -64,7 +65,9 @@ def show(
         return
     table = Table("setting", "value", "from", "variable", "what it does")
     for row in rows:
-        table.add_row(row["name"], str(row["value"]), row["source"], row["variable"], row["description"])
+        table.add_row(
+            row["name"], escape(str(row["value"])), escape(row["source"]), row["variable"], row["description"]
+        )
     out.print(table)
     for name, place in places.items():
-        out.print(f"{name}: {place}", soft_wrap=True)
+        print_line(f"{name}: {place}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from opticstream.cli.console import err, out, print_json
+from opticstream.cli.console import err, print_json, print_line
 from opticstream.core.errors import BadInput
 from opticstream.core.scan_config import SpectralLayout
 
@@ -61,9 +61,9 @@ def simulate(
     if json:
         print_json({"folder": str(folder), "files": [str(path) for path in files], "setup_options": options})
         return
-    out.print(f"{len(files)} files in {folder}; ground truth in {folder / 'ground_truth'}", soft_wrap=True)
+    print_line(f"{len(files)} files in {folder}; ground truth in {folder / 'ground_truth'}")
     if options:
-        out.print(f"Set the project up with: {shlex.join(options)}", soft_wrap=True, highlight=False)
+        print_line(f"Set the project up with: {shlex.join(options)}")
 
 
 def _setup_options(folder: Path, spec: "SimulationSpec") -> list[str]:

@@ -35,6 +35,8 @@ class BatchReady(EventPayload):
     file_list: list[str]
     project_base_path: str
     force_rerun: bool = False
+    dispatch_no: int | None = None
+    """Under which the gate has offered it; the event may come twice, the second finds it done. None: another's event."""
 
 
 class BatchProcessed(EventPayload):

@@ -18,6 +18,8 @@ class StripReady(EventPayload):
     strip_ident: StripId
     strip_path: str
     force_rerun: bool = False
+    dispatch_no: int | None = None
+    """Under which the gate has offered it; the event may come twice, the second finds it done. None: another's event."""
 
 
 class StripDone(EventPayload):

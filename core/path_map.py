@@ -19,6 +19,17 @@ def local_path(text: str, path_map: Mapping[str, str]) -> Path:
     return Path(text)
 
 
+def name_of(text: str) -> str:
+    """Return the last part of a path of any host."""
+    return _parts(text)[-1]
+
+
+def beside(text: str, *parts: str) -> str:
+    """Return a path beside another one, as the host spells it that wrote the other."""
+    path = PureWindowsPath(text) if _is_windows(text) else PurePosixPath(text)
+    return str(path.parent.joinpath(*parts))
+
+
 def _is_windows(text: str) -> bool:
     return (text[:1].isalpha() and text[1:2] == ":") or text.startswith("\\\\")
 

@@ -1,6 +1,7 @@
 """Small text rules that several rooms share."""
 
 import re
+from typing import Any
 
 from opticstream.core.errors import BadInput
 
@@ -31,3 +32,12 @@ def check_project_name(name: str) -> str:
 def storable(text: str) -> str:
     """Return text as every database takes it: NUL and lone surrogates (from odd file names) become ``�``."""
     return "".join("�" if char == "\0" or "\ud800" <= char <= "\udfff" else char for char in text)
+
+
+def sendable(value: Any) -> Any:
+    """Return JSON content with every text in it :func:`storable`: what goes over the network is Unicode."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(key): sendable(item) for key, item in value.items()}
+    return [sendable(item) for item in value] if isinstance(value, list) else value

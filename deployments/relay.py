@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, Self
 
 from opticstream.core.events import PROJECT_LABEL
+from opticstream.core.text import sendable
 from opticstream.state import Database
 from opticstream.state.outbox import (
     OutboxCounts,
@@ -128,7 +129,10 @@ class Relay:
 
 
 def as_json(event: OutboxEvent) -> dict[str, Any]:
-    """Return an event as the API takes it; the resource carries the project's label, on which triggers match."""
+    """Return an event as the API takes it; the resource carries the project's label, on which triggers match.
+
+    A path that is not Unicode could not be posted, and would hold up every event behind it. The unit's row has it whole.
+    """
     return {
         "id": event.event_id,
         "event": event.event,
@@ -139,5 +143,5 @@ def as_json(event: OutboxEvent) -> dict[str, Any]:
             PROJECT_LABEL: event.project,
         },
         "related": [],
-        "payload": event.payload,
+        "payload": sendable(event.payload),
     }

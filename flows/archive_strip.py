@@ -37,4 +37,5 @@ def archive_strip_event(payload: dict[str, Any]) -> dict[str, Any]:
         payload: the event's payload.
     """
     ready = read_payload(StripReady, payload)
-    return process(ready.strip_ident, ARCHIVE, ready.strip_path, ready.force_rerun, or_next=True)
+    offered = ready.dispatch_no is not None
+    return process(ready.strip_ident, ARCHIVE, ready.strip_path, ready.force_rerun, or_next=True, offered=offered)

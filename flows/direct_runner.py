@@ -146,7 +146,7 @@ class DirectRunner:
         status = view.status if view else "absent"
         self._progress.ended(ident, status, time.monotonic() - began)
         if status == "ready" and error is not None:
-            raise NotNow from error
+            raise NotNow(f"{error}" if isinstance(error, Exception) else "interrupted") from error
         outcomes = self.outcomes if ident.level == self._state.tree.leaf.name else self.parents
         if status == "completed":
             outcomes["completed"] += 1

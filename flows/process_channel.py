@@ -54,7 +54,7 @@ def process_channel_event(payload: dict[str, Any]) -> dict[str, Any]:
 
 def _process(ident: ChannelId, force: bool) -> dict[str, Any]:
     products: dict[str, Any] = {}
-    with LSM.open_project(ident.project) as (state, config), telling_failure(state, ident):
+    with LSM.open_project(ident.project) as (state, config), telling_failure(state, ident := state.own(ident)):
         mip = claim_channel(state, config, ident, MIP, force=force)
         if not isinstance(mip, str):
             with mip:

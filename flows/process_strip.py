@@ -52,10 +52,13 @@ def process_strip_event(payload: dict[str, Any]) -> dict[str, Any]:
         payload: the event's payload.
     """
     ready = read_payload(StripReady, payload)
-    return process(ready.strip_ident, None, ready.strip_path, ready.force_rerun, or_next=True)
+    offered = ready.dispatch_no is not None
+    return process(ready.strip_ident, None, ready.strip_path, ready.force_rerun, or_next=True, offered=offered)
 
 
-def process(ident: StripId, job: Job | None, strip_path: str, force: bool, *, or_next: bool) -> dict[str, Any]:
+def process(
+    ident: StripId, job: Job | None, strip_path: str, force: bool, *, or_next: bool, offered: bool = False
+) -> dict[str, Any]:
     """Do a job's stages of one strip, then clean up if nothing else is missing.
 
     Args:
@@ -64,10 +67,13 @@ def process(ident: StripId, job: Job | None, strip_path: str, force: bool, *, or
         strip_path: its raw folder; empty: the registered one.
         force: also when it is done, failed or used up its attempts.
         or_next: take the oldest ready strip when this one is taken.
+        offered: the gate has made it ready, so one that is done or has failed was so since, and is left as it is.
     """
-    with LSM.open_project(ident.project) as (state, config), telling_failure(state, ident):
+    with LSM.open_project(ident.project) as (state, config), telling_failure(state, ident := state.own(ident)):
         own = job or lsm_jobs(config, "process")[0]
-        work = claim_strip(state, config, ident, own, strip_path=strip_path, force=force, or_next=or_next)
+        work = claim_strip(
+            state, config, ident, own, strip_path=strip_path, force=force, or_next=or_next, offered=offered
+        )
         if isinstance(work, str):
             return {"unit": str(ident), "outcome": work, "products": {}}
         if isinstance(work, StripId):

@@ -46,7 +46,8 @@ def process_tile_batch_event_flow(payload: dict[str, Any]) -> dict[str, Any]:
     """
     ready = read_payload(BatchReady, payload)
     ident = ready.batch_ident
-    return _process(ident.project, ident.mosaic, ident.batch, ready.file_list, ready.force_rerun, or_next=True)
+    force = ready.force_rerun and ready.dispatch_no is None  # the gate has made it ready, whatever it was
+    return _process(ident.project, ident.mosaic, ident.batch, ready.file_list, force, or_next=True)
 
 
 def _process(

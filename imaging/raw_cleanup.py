@@ -8,13 +8,15 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from opticstream.core.errors import BadFile, BadInput
 from opticstream.core.files import rename, sync_folder, write_failed
 from opticstream.core.lsm_config import CleanupAction
 from opticstream.imaging.archive import changes, list_folder
 from opticstream.imaging.archive.manifest import check_relative
+
+S = TypeVar("S")
 
 _LITTER = {"Thumbs.db", "desktop.ini", ".DS_Store"}
 """Files that an operating system puts into a folder somebody looks at; they come along."""
@@ -132,6 +134,9 @@ def carry_out(plan: CleanupPlan, check: Callable[[], object] | None = None) -> C
     """
     if plan.action == "rename":
         return _move(plan)
+    if plan.action == "delete" and not Path(plan.folder).is_dir():
+        # Not seen is not deleted: a share may be away.
+        return CleanupResult("delete", plan.folder, 0, 0, (Left(".", "the folder is gone"),))
     left = _delete(plan, check or (lambda: None)) if plan.action == "delete" else []
     stayed = {item.path for item in left}
     done = [size for path, (size, _) in plan.files.items() if path not in stayed]
@@ -141,7 +146,7 @@ def carry_out(plan: CleanupPlan, check: Callable[[], object] | None = None) -> C
 def _move(plan: CleanupPlan) -> CleanupResult:
     folder, target = Path(plan.folder), Path(str(plan.target))
     if os.path.lexists(target):
-        moved = changes(plan.files, _states(target))
+        moved = changes(without_litter(plan.files), _states(target))
         if moved.changed or moved.gone:
             raise BadInput(
                 str(target),
@@ -165,13 +170,18 @@ def _move(plan: CleanupPlan) -> CleanupResult:
 def _in_the_way(plan: CleanupPlan, folder: Path) -> list[Left]:
     if not folder.is_dir() or folder.is_symlink():
         return [Left(".", "the folder is gone, and not in its new place")]
-    since = changes(plan.files, _states(folder))
+    since = changes(without_litter(plan.files), _states(folder))
     named = (("changed since it was verified", since.changed), ("gone", since.gone), ("new since then", since.new))
     return [Left(path, reason) for reason, paths in named for path in paths]
 
 
 def _states(folder: Path) -> dict[str, tuple[int, int]]:
-    return {path: state for path, state in list_folder(folder).files.items() if path.rpartition("/")[2] not in _LITTER}
+    return without_litter(list_folder(folder).files)
+
+
+def without_litter(files: Mapping[str, S]) -> dict[str, S]:
+    """Return the files that are somebody's: what an operating system leaves in a folder comes, changes and goes."""
+    return {path: state for path, state in files.items() if path.rpartition("/")[2] not in _LITTER}
 
 
 def _delete(plan: CleanupPlan, check: Callable[[], object]) -> list[Left]:

@@ -14,7 +14,7 @@ from opticstream.core.text import storable
 from opticstream.state.database import db_now
 from opticstream.state.rows import ProjectRow, insert_if_absent, lock_unit, update_unit
 from opticstream.state.stages import too_early
-from opticstream.state.tables import OWNER_LENGTH, claims, stages
+from opticstream.state.tables import OWNER_LENGTH, claims, stages, units
 from opticstream.state.views import utc
 
 log = logging.getLogger(__name__)
@@ -256,12 +256,16 @@ def store_result(connection: Connection, claim: Claim, result: dict[str, Any]) -
 
 
 def undo_attempt(connection: Connection, claim: Claim) -> None:
-    """Take back a claim that was never worked on: the attempt does not count and the unit is ready again."""
+    """Take back a claim that was never worked on: the attempt does not count and the unit is ready again.
+
+    One that failed by another of its stages stays failed: only its operator makes it ready.
+    """
     check_token(connection, claim)
     finish_stage(connection, claim, "released")
     _set_stage(connection, claim.unit_row, claim.stage, attempts=claim.attempt - 1)
     another = connection.execute(
         select(claims.c.token).where(claims.c.unit_id == claim.unit_row, claims.c.outcome.is_(None)).limit(1)
     ).scalar_one_or_none()
-    if another is None:
+    status = connection.execute(select(units.c.status).where(units.c.id == claim.unit_row)).scalar_one()
+    if another is None and status == "running":
         update_unit(connection, claim.unit_row, status="ready", started_at=None)

@@ -72,6 +72,6 @@ def register_ready(
     if dispatch == "event" and level.ready_event is not None:
         payload = {level.payload_key: ident.model_dump(mode="json"), **source}
         if force:
-            payload["force_rerun"] = True
+            payload |= {"force_rerun": True, "dispatch_no": number}
         announce(connection, ident, row.id, level.ready_event, payload, number)
     return Registration(True, row.status, changed, number)

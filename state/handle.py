@@ -10,6 +10,7 @@ from opticstream.core.text import storable
 from opticstream.state.database import db_now
 from opticstream.state.parents import settle_parent
 from opticstream.state.rows import ProjectRow, announce, update_unit
+from opticstream.state.stages import reopen_stages
 from opticstream.state.views import STATUSES, Status
 
 
@@ -29,6 +30,7 @@ class UnitHandle:
         self._status: Status = row.status
         self._milestones: dict[str, bool] = dict(row.milestones)
         self._changes: dict[str, Any] = {}
+        self._reopened = False
         self._events: list[tuple[str, dict[str, Any], int]] = []
 
     @property
@@ -44,12 +46,15 @@ class UnitHandle:
     def mark(self, status: Status, *, error: str | None = None) -> None:
         """Set the status; ``completed`` and ``failed`` set the finish time, ``pending`` clears both times.
 
+        A unit that was done and becomes ``pending`` or ``ready`` is to be done again.
+
         Raises:
             StateError: the status does not exist.
         """
         if status not in STATUSES:
             raise StateError(str(self.ident), found=f"status {status!r}", expected=f"one of {', '.join(STATUSES)}")
         self._status = status
+        self._reopened = status in ("pending", "ready")
         self._changes |= {"status": status, "error": None if error is None else storable(error)}
         if status == "running":
             self._changes |= {"started_at": db_now(), "finished_at": None}
@@ -82,6 +87,8 @@ class UnitHandle:
         """Write the changes and let the parent follow; before the commit, and again when that was cut off."""
         for event in self._events:
             announce(connection, self.ident, self.row_id, *event)
+        if self._reopened:
+            reopen_stages(connection, self._project, self.ident, self.row_id)
         if self._changes:
             update_unit(connection, self.row_id, **self._changes)
             settle_parent(connection, self._project, self.ident)

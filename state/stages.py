@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from opticstream.core.identifiers import UnitId
 from opticstream.state.rows import ProjectRow, project_config
@@ -21,6 +21,12 @@ def unfinished_stages(connection: Connection, project: ProjectRow, ident: UnitId
 def required_stages(connection: Connection, project: ProjectRow, level: Level) -> tuple[str, ...]:
     """Return the stages that a level's units go through in this project, as it is configured now."""
     return level.stages if level.stages_of is None else level.required_stages(project_config(connection, project))
+
+
+def reopen_stages(connection: Connection, project: ProjectRow, ident: UnitId, unit_id: int) -> None:
+    """Let a unit that has all its stages behind it go through them again; what one that has not did already stays."""
+    if not unfinished_stages(connection, project, ident, unit_id):
+        connection.execute(update(stages).where(stages.c.unit_id == unit_id).values(done_token=None))
 
 
 def results(connection: Connection, unit_id: int) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, func, select, update
@@ -31,6 +31,8 @@ from opticstream.state.tables import projects, units
 from opticstream.state.tables import stages as stage_rows
 from opticstream.state.tree import Tree
 from opticstream.state.views import ProjectView, UnitView, utc
+
+I = TypeVar("I", bound=UnitId)  # noqa: E741 (an identifier's type)
 
 
 def setup_project(database: Database, tree: Tree, name: str, config: BaseModel) -> "ProjectState":
@@ -86,6 +88,10 @@ class ProjectState:
     def row(self) -> ProjectRow:
         """The project's row, for the other rooms of ``state``."""
         return self._project
+
+    def own(self, ident: I) -> I:
+        """Return an identifier with the project spelt as at its setup: events carry it, and triggers match it."""
+        return ident.model_copy(update={"project": self.name})
 
     # --- views
 

@@ -62,11 +62,14 @@ class ClaimedWork(ABC):
         self._committed.add(stage)
 
     def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
+        try:
             for lease in self._leases:
-                stack.enter_context(lease)
+                self._stack.enter_context(lease)
             self.sweep()
-            self._stack = stack.pop_all()
+        except BaseException as error:
+            # Else the claims would be held for as long as this process lives, by nobody's work.
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:

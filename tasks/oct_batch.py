@@ -1,13 +1,15 @@
 """The steps of one tile batch, each a task run in the Prefect UI."""
 
+from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from opticstream.core.errors import BadFile
+from opticstream.core.errors import BadFile, BadInput
 from opticstream.core.events import BATCH_PROCESSED
 from opticstream.core.files import sync_file
+from opticstream.core.identifiers import BatchId
 from opticstream.core.oct_layout import ENFACE_MODALITIES, VOLUME_MODALITIES, batch_id
 from opticstream.core.scan_config import PSOCTScanConfig
 from opticstream.core.settings import load_settings
@@ -40,17 +42,36 @@ def claim_batch(
 
     Raises:
         ClaimRefused: the batch has failed, used up its attempts, or is unknown and no files were given.
+        BadInput: the batch was registered with other files than those given.
     """
     ident = batch_id(state.name, mosaic, batch, config.mosaics_per_slice)
     if file_list:
         source = {"file_list": file_list, "project_base_path": str(config.project_base_path)}
-        state.register_ready(ident, fingerprint="manual", source=source, dispatch="run")
+        found = state.register_ready(ident, fingerprint="manual", source=source, dispatch="run")
+        if not (found.registered or or_next) and (force or found.status == "ready"):
+            _check_files(state, ident, file_list)
     owner = run_owner("process_tile_batch")
     return claim_first(
         (ident, *(ready_units(state, BATCHES) if or_next else ())),
         lambda candidate, forced: BatchWork(state, config, state.claim(candidate, STAGE, owner=owner, force=forced)),
         force=force,
     )
+
+
+def _check_files(state: ProjectState, ident: BatchId, given: list[str]) -> None:
+    """Refuse files that would not be what is processed; a batch that has none yet gets them."""
+    view = state.peek(ident)
+    known = ((view.source if view else None) or {}).get("file_list")
+    if not known:
+        with state.open(ident) as unit:
+            unit.set_source({"file_list": given})
+    elif {Path(name) for name in given} != {Path(name) for name in known}:
+        raise BadInput(
+            f"file_list of {ident}",
+            found="other files than it was registered with",
+            expected=", ".join(known),
+            action="`opticstream oct state reset` forgets the batch; then it can be taken from these.",
+        )
 
 
 @task(task_run_name="tile {tile.number}", cache_policy=NO_CACHE)

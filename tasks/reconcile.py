@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
+from opticstream.core.text import sendable
 from opticstream.state import ProjectState
 from opticstream.state.job import Job
 from opticstream.state.offers import Offer, offer_again, owners, stalled_offers
@@ -126,6 +127,6 @@ def _run_of(client: SyncPrefectClient, deployment: UUID, state: ProjectState, jo
     payload: dict[str, Any] = {level.payload_key: offer.ident.model_dump(mode="json"), **offer.source}
     return client.create_flow_run_from_deployment(
         deployment,
-        parameters={"payload": payload},
+        parameters={"payload": sendable(payload)},
         idempotency_key=f"{offer.ident}/{job.stages[0]}/{offer.dispatch_no}",
     )

@@ -1,8 +1,9 @@
 """What becomes of a strip's raw data: decided by what its committed stages verified, stored, then done."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -11,7 +12,8 @@ from opticstream.core.errors import BadFile, ClaimRefused, WriteFailed
 from opticstream.core.lsm_config import LSMScanConfig
 from opticstream.core.lsm_events import STRIP_PROCESSED
 from opticstream.core.lsm_identifiers import StripId
-from opticstream.core.lsm_layout import strip_mip_path
+from opticstream.core.lsm_layout import info_file, strip_mip_path
+from opticstream.core.path_map import beside, name_of
 from opticstream.state import Claim, ProjectState
 from opticstream.tasks.claimed_work import ClaimedWork
 from opticstream.tasks.claiming import run_owner
@@ -24,6 +26,9 @@ from opticstream.tasks.strip_work import (
     staged_archive,
     staged_zarr,
 )
+
+if TYPE_CHECKING:
+    from opticstream.imaging.raw_cleanup import CleanupPlan
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +97,10 @@ class _CleanupWork(ClaimedWork):
 
         claim = self.claims[0]
         stored = self.state.last_note(claim.ident, CLEANUP)
-        plan = CleanupPlan.from_json(stored["plan"]) if stored else _plan(self.state, self._config, claim)
+        folder = raw_folder(self.state, claim.source)
+        plan = (
+            _here(CleanupPlan.from_json(stored["plan"]), folder) if stored else _plan(self.state, self._config, claim)
+        )
         self.state.note(claim, {"plan": plan.as_json()})
         result = carry_out(plan, self.check)
         if not result.complete:
@@ -106,11 +114,27 @@ class _CleanupWork(ClaimedWork):
             )
         self.check()
         with self.state.commit(claim, result={"plan": plan.as_json(), **result.as_json()}) as unit:
-            unit.set_source({**claim.source, "strip_path": result.folder, "cleaned_up": plan.action})
+            unit.set_source(self._source_after(plan.action, folder, result.folder))
             payload = {"strip_ident": claim.ident.model_dump(mode="json")}
             unit.announce(STRIP_PROCESSED, payload, claim.token)
         self.committed(CLEANUP)
         return {"rename": "renamed", "delete": "deleted", "keep": "kept"}[plan.action]
+
+    def _source_after(self, action: str, before: Path, now: str) -> dict[str, Any]:
+        """Return what the unit is registered with from now on, paths as the host wrote them that registered it."""
+        source = dict(self.source)
+        if action == "rename":
+            if self._config.info_file is None and (info := info_file(self._config, before)) is not None:
+                source["info_file"] = beside(source["strip_path"], info.name)  # it stays where it is
+            source["strip_path"] = beside(source["strip_path"], "processed", Path(now).name)
+        return source if action == "keep" else {**source, "cleaned_up": action}
+
+
+def _here(plan: "CleanupPlan", folder: Path) -> "CleanupPlan":
+    """Return a plan of any host as it is carried out on this one, which may see the folder elsewhere."""
+    folder = folder.resolve()
+    target = None if plan.target is None else str(folder.with_name("processed") / name_of(plan.target))
+    return replace(plan, folder=str(folder), target=target)
 
 
 def _plan(state: ProjectState, config: LSMScanConfig, claim: Claim) -> Any:
@@ -125,7 +149,9 @@ def _plan(state: ProjectState, config: LSMScanConfig, claim: Claim) -> Any:
     if config.strip_cleanup_action == "delete":
         spool = set(results[COMPRESS]["spool_files"])
         states = {path: value for path, value in states.items() if path in spool}
-    return plan_cleanup(config.strip_cleanup_action, folder, states)
+    # Raw data that were moved aside before, and were processed again since, stay where they are.
+    moved = config.strip_cleanup_action == claim.source.get("cleaned_up") == "rename"
+    return plan_cleanup("keep" if moved else config.strip_cleanup_action, folder, states)
 
 
 def _agree(folder: Path, stages: list[dict[str, Any]]) -> None:
@@ -134,7 +160,9 @@ def _agree(folder: Path, stages: list[dict[str, Any]]) -> None:
     Raises:
         BadFile: they did not.
     """
-    sizes = [{path: size for path, (size, _) in each["raw_files"].items()} for each in stages]
+    from opticstream.imaging.raw_cleanup import without_litter
+
+    sizes = [{path: size for path, (size, _) in without_litter(each["raw_files"]).items()} for each in stages]
     if any(each != sizes[0] for each in sizes):
         raise BadFile(
             str(folder),

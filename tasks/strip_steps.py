@@ -4,23 +4,23 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psutil
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from opticstream.core.errors import BadFile, ClaimRefused
+from opticstream.core.errors import BadFile, BadInput, ClaimRefused
 from opticstream.core.identifiers import UnitId
 from opticstream.core.lsm_config import LSMScanConfig
 from opticstream.core.lsm_identifiers import StripId
-from opticstream.core.lsm_layout import info_file
 from opticstream.core.settings import load_settings
 from opticstream.state import ProjectState
 from opticstream.state.job import Job
 from opticstream.state.offers import ready_units
 from opticstream.tasks.claiming import claim_first, run_owner
-from opticstream.tasks.strip_work import CLEANUP, StripWork
+from opticstream.tasks.strip_work import CLEANUP, StripWork, raw_folder
 
 
 @task(task_run_name="claim", cache_policy=NO_CACHE)
@@ -33,10 +33,12 @@ def claim_strip(
     strip_path: str = "",
     force: bool = False,
     or_next: bool = False,
+    offered: bool = False,
 ) -> StripWork | StripId | str:
     """Claim this run's stages of the strip; a strip that is not registered yet is, when its folder is given.
 
-    With ``or_next`` the run of a strip that is taken claims the oldest one that is ready instead.
+    With ``or_next`` the run of a strip that is taken claims the oldest one that is ready instead. With ``offered``
+    the gate has made the strip ready: ``force`` then takes no strip that was done or has failed since.
 
     Returns:
         The work to do; the strip, when only its clean-up is left; or why there is nothing for this run: ``done``,
@@ -44,27 +46,49 @@ def claim_strip(
 
     Raises:
         ClaimRefused: the strip has failed, used up its attempts, or is unknown and no folder was given.
+        BadInput: the strip was registered from another folder than the one given.
     """
     if strip_path:
-        state.register_ready(ident, fingerprint="manual", source={"strip_path": strip_path}, dispatch="run")
+        source = {"strip_path": strip_path}
+        found = state.register_ready(ident, fingerprint="manual", source=source, dispatch="run")
+        if not (found.registered or or_next) and (force or found.status == "ready"):
+            _check_folder(state, ident, Path(strip_path))
     candidates = (ident, *(ready_units(state, job) if or_next else ()))
-    return claim_first(candidates, partial(_claim_stages, state, config, job), force=force)
+    return claim_first(candidates, partial(_claim_stages, state, config, job, offered), force=force)
+
+
+def _check_folder(state: ProjectState, ident: StripId, given: Path) -> None:
+    """Refuse a folder that would not be what is processed; one that has none yet gets it."""
+    view = state.peek(ident)
+    if view is None or not (view.source or {}).get("strip_path"):
+        with state.open(ident) as unit:
+            unit.set_source({"strip_path": str(given)})
+        return
+    known = raw_folder(state, view.source or {})
+    if given != known and not (given.exists() and known.exists() and given.samefile(known)):
+        raise BadInput(
+            str(given),
+            found=f"another folder than {ident} was registered from",
+            expected=str(known),
+            action="`opticstream lsm state reset` forgets the strip; then it can be taken from here.",
+        )
 
 
 def _claim_stages(
-    state: ProjectState, config: LSMScanConfig, job: Job, ident: UnitId, force: bool
+    state: ProjectState, config: LSMScanConfig, job: Job, offered: bool, ident: UnitId, force: bool
 ) -> StripWork | StripId:
     assert isinstance(ident, StripId)  # noqa: S101 (the job's units are strips)
     owner = run_owner(job.flow)
     left = state.unfinished(ident)
-    if left == {CLEANUP} and not force:
+    anyhow = force and not offered
+    if left == {CLEANUP} and not anyhow:
         return ident
     own = [name for name in job.stages if name in config.strip_stages and name != CLEANUP]
     wanted = [name for name in own if name in left] or own[:1]
-    claims = [state.claim(ident, wanted[0], owner=owner, force=force)]
+    claims = [state.claim(ident, wanted[0], owner=owner, force=anyhow)]
     for stage in wanted[1:]:
         try:
-            claims.append(state.claim(ident, stage, owner=owner, force=force))
+            claims.append(state.claim(ident, stage, owner=owner, force=anyhow))
         except ClaimRefused as problem:  # another run has it; each stage is committed by itself
             get_run_logger().info("%s", problem)
         except BaseException:
@@ -84,7 +108,7 @@ def convert(work: StripWork) -> None:
     config = work.config
     use_kernel_cache(load_settings().kernels)
     work.states = list_folder(work.folder).files
-    strip = open_spool(work.folder, info_file(config, work.folder))
+    strip = open_spool(work.folder, work.info)
     _check_size(work, sum(state.size for state in work.states.values()))
     with ExitStack() as stack:
         stack.enter_context(work.naming_products())
@@ -134,7 +158,7 @@ def commit_products(work: StripWork) -> dict[str, Any]:
 
     assert work.zarr and work.files and work.record  # noqa: S101 (converted just before)
     mip = work.files.path(work.mip) if work.mip else None
-    strip = open_spool(work.folder, info_file(work.config, work.folder))
+    strip = open_spool(work.folder, work.info)
     last_copy = work.config.strip_cleanup_action == "delete" and work.config.archive_path is None
     raw = strip if last_copy else None
     with _on_cpus(work.config.cpu_affinity):

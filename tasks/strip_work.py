@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from opticstream.core.errors import BadFile, WriteFailed
 from opticstream.core.lsm_config import LSMScanConfig
 from opticstream.core.lsm_events import STRIP_ARCHIVED, STRIP_COMPRESSED
 from opticstream.core.lsm_identifiers import StripId
-from opticstream.core.lsm_layout import strip_archive_path, strip_mip_path, strip_zarr_path
+from opticstream.core.lsm_layout import info_file, strip_archive_path, strip_mip_path, strip_zarr_path
 from opticstream.core.path_map import local_path
 from opticstream.core.staged_tree import StagedTree
 from opticstream.core.staging import StagedFiles, sweep_older
@@ -40,7 +41,6 @@ class StripWork(ClaimedWork):
         ident = claims[0].ident
         assert isinstance(ident, StripId)  # noqa: S101 (strips are claimed by StripId only)
         self.ident, self.config, self.force = ident, config, force
-        self.folder = raw_folder(state, self.source)
         self.record: ConversionRecord | None = None
         """What was converted, once it is."""
         self.archived: ArchiveVerification | None = None
@@ -58,6 +58,22 @@ class StripWork(ClaimedWork):
         self.archive: StagedTree | None = None
         if claim := self.claim_of(ARCHIVE):
             self.archive = staged_archive(config, ident, claim.token)
+
+    @cached_property
+    def folder(self) -> Path:
+        """The raw folder, where this host sees it.
+
+        Raises:
+            BadFile: the strip was registered without one.
+        """
+        return raw_folder(self.state, self.source)
+
+    @property
+    def info(self) -> Path | None:
+        """The camera's info file: where it is looked for, or where it lay when the raw data were moved aside."""
+        before = self.source.get("info_file")
+        beside = local_path(before, self.state.database.settings.path_map) if before else None
+        return info_file(self.config, self.folder) or beside
 
     @property
     def _trees(self) -> list[StagedTree]:

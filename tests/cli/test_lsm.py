@@ -57,7 +57,7 @@ def _store(home: Path) -> list[str]:
 @pytest.fixture
 def sheet(home: Path, tmp_path: Path) -> Sheet:
     """Return project ``sheet`` in the store, as setup leaves it, and its two strips on disk; raw data are kept."""
-    folder = tmp_path / "Lichtblatt 光"
+    folder = tmp_path / "Lichtblatt 光 [alt]"
     settings = load_settings()
     with open_database(settings) as database:
         made = Sheet(settings, database, folder, sheet_config(folder))
@@ -209,6 +209,12 @@ def test_a_dry_run_names_everything_that_is_wrong(sheet: Sheet, home: Path) -> N
     assert "3000000000spool.dat: found no such file" in problems
     assert "RunX: found a folder name that matches the pattern but says no strip" in problems
     assert "Run1_C2_4: strip 5, but strips_per_slice is 2" in problems
+
+
+def test_a_watch_says_how_many_events_wait_however_the_project_is_spelt(sheet: Sheet, home: Path) -> None:
+    done = run_command(_environment(home), "lsm", "watch", "SHEET", sheet.raw, "--once", *FAST)
+    assert "Strips announced here: 2" in done.stdout
+    assert "2 events wait for the Prefect API; `opticstream lsm serve sheet`" in done.stdout
 
 
 @pytest.mark.slow

@@ -153,3 +153,15 @@ def test_several_relays_as_threads_deliver_each_event_once(database: Database, s
             until(lambda: count_events(database).settled == 40, "40 settled events", every_s=0.1)
     assert apis[0].posts + apis[1].posts == 40
     assert len(stored(server, database)) == 40
+
+
+@pytest.mark.slow
+def test_a_path_that_is_not_unicode_holds_no_event_up(database: Database, events: PrefectEvents) -> None:
+    state = ProjectState(database, OCT_TREE, "brain")
+    source = {"file_list": ["caf\udce9.nii"], "project_base_path": "/p"}
+    state.register_ready(batch_id("brain", 10, 1, 2), fingerprint="f", source=source, dispatch="event")
+    announce(database, 2, mosaic=10)
+    assert until(Relay(database, lambda: events).run_once, "the post", every_s=0.1) == 2
+    assert count_events(database).sent == 2
+    view = state.peek(batch_id("brain", 10, 1, 2))
+    assert view is not None and view.source == source  # what is processed

@@ -66,6 +66,13 @@ def test_each_stalled_batch_gets_one_run_however_often_it_looks(
     assert payloads == ["1.nii", "2.nii"]
 
 
+def test_a_path_that_is_not_unicode_gets_its_run_too(brain: Brain, client: SyncPrefectClient, deployment: UUID) -> None:
+    source = {"file_list": ["caf\udce9.nii"], "project_base_path": "/p"}
+    brain.state.register_ready(brain.ident(), fingerprint="f", source=source, dispatch="run")
+    assert reconcile("brain")["created"] == 1
+    assert [run.parameters["payload"]["file_list"] for run in runs(client, deployment)] == [["caf\ufffd.nii"]]
+
+
 def test_a_fresh_batch_is_left_to_its_event(brain: Brain, deployment: UUID) -> None:
     brain.state.register_ready(brain.ident(), fingerprint="f", source={}, dispatch="event")
     assert reconcile("brain")["stalled"] == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opticstream.core.errors import OpticstreamError, ServerUnavailable
+from opticstream.core.errors import OpticstreamError, ServerUnavailable, StoreUnavailable
 from opticstream.core.identifiers import UnitId
 from opticstream.core.settings import Settings
 from opticstream.flows import direct_runner
@@ -87,6 +87,19 @@ def test_while_the_api_is_away_batches_stay_ready_and_no_attempt_counts(brain: B
     assert (brain.row().status, brain.row().attempts) == ("ready", 0)
     api.alive = True
     assert direct.run(brain.ident()) and brain.row().attempts == 1
+
+
+def test_what_keeps_a_flow_from_claiming_its_batch_is_told(brain: Brain, monkeypatch: pytest.MonkeyPatch) -> None:
+    from opticstream.tasks import oct_batch
+
+    def away(fallback: str) -> str:
+        raise StoreUnavailable("state store", found="the server refuses")
+
+    monkeypatch.setattr(oct_batch, "run_owner", away)
+    brain.ready()
+    with pytest.raises(NotNow, match="the server refuses"):
+        runner(brain).run(brain.ident())
+    assert brain.row().status == "ready"
 
 
 def test_a_stop_ends_the_wait_for_the_api(brain: Brain) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,25 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from opticstream.core.errors import BadFile, BadInput, ClaimRefused
-from opticstream.core.lsm_events import CHANNEL_MIP_STITCHED, CHANNEL_READY, STRIP_ARCHIVED, STRIP_COMPRESSED
+from opticstream.core.errors import BadFile, BadInput, ClaimRefused, WriteFailed
+from opticstream.core.lsm_events import (
+    CHANNEL_MIP_STITCHED,
+    CHANNEL_READY,
+    STRIP_ARCHIVED,
+    STRIP_COMPRESSED,
+    STRIP_READY,
+)
 from opticstream.core.settings import load_settings
+from opticstream.core.staged_tree import StagedTree
 from opticstream.flows.archive_strip import archive_strip
 from opticstream.flows.process_channel import process_channel
 from opticstream.imaging.archive import verify_archive
 from opticstream.state import open_database
 from opticstream.state.edit import retry
-from opticstream.state.tables import outbox
-from support.sheet import Sheet, sheet_config
+from opticstream.state.tables import claims, outbox
+from support.sheet import SMALL, Sheet, sheet_config
 
 
 @pytest.fixture
@@ -90,6 +98,19 @@ def test_deleting_takes_the_spool_files_and_leaves_the_rest(sheet: Sheet) -> Non
     assert sorted(path.name for path in folder.iterdir()) == ["Spooled files.sifx", "acquisitionmetadata.ini"]
     with pytest.raises(BadFile, match="spool"):
         sheet.process(force_rerun=True)
+
+
+def test_a_project_may_be_named_in_another_case_and_its_events_carry_its_own_name(sheet: Sheet) -> None:
+    from opticstream.flows.process_strip import process_strip
+
+    for strip in (1, 2):
+        folder = sheet.raw / ("Run1" if strip == 1 else "Run1_1")
+        assert process_strip("SHEET", 1, 1, strip, strip_path=str(folder))["unit"] == str(sheet.ident(strip))
+    process_channel("Sheet", 1, 1)
+    with sheet.database.peek() as connection:
+        rows = connection.execute(select(outbox.c.project, outbox.c.resource, outbox.c.payload)).all()
+    assert len(rows) == 8 and {row.project for row in rows} == {"sheet"}
+    assert not any("SHEET" in f"{row.resource} {row.payload}" or "Sheet" in row.resource for row in rows)
 
 
 def test_a_channel_is_joined_when_its_strips_are_there(sheet: Sheet) -> None:
@@ -178,6 +199,16 @@ def test_a_raw_folder_that_grew_since_is_left_alone(sheet: Sheet) -> None:
     assert sheet.row().status == "failed"
 
 
+def test_what_a_file_manager_leaves_in_the_folder_between_two_hosts_is_no_change(sheet: Sheet) -> None:
+    sheet.configure(distribute_archive=True)
+    folder = sheet.ready(dispatch="event")
+    (folder / "desktop.ini").write_text("before")
+    sheet.process()
+    (folder / "Thumbs.db").write_text("somebody looked at the folder")
+    assert archive_strip("sheet", 1, 1, 1)["raw"] == "renamed"
+    assert (sheet.raw / "processed" / "Run1" / "Thumbs.db").is_file()
+
+
 def test_a_crash_between_plan_and_act_is_finished_by_the_next_run(
     sheet: Sheet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +230,60 @@ def test_a_crash_between_plan_and_act_is_finished_by_the_next_run(
     assert not (sheet.raw / "processed" / "Run1-2").exists()
 
 
+@pytest.mark.parametrize("seen_by_the_other", ["/rig/sheet", r"D:\sheet"])
+@pytest.mark.parametrize("action", ["delete", "rename"])
+def test_a_clean_up_that_another_host_planned_is_done_where_this_one_sees_the_folder(
+    sheet: Sheet, monkeypatch: pytest.MonkeyPatch, action: str, seen_by_the_other: str
+) -> None:
+    from opticstream.imaging import raw_cleanup
+
+    def elsewhere(*parts: str) -> str:
+        return ("\\" if "\\" in seen_by_the_other else "/").join((seen_by_the_other, "raw", *parts))
+
+    def killed(plan: raw_cleanup.CleanupPlan, check: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("OPTICSTREAM_PATH_MAP", json.dumps({seen_by_the_other: str(sheet.folder)}))
+    sheet.configure(strip_cleanup_action=action)
+    folder = sheet.ready()
+    with sheet.state.open(sheet.ident()) as unit:
+        unit.set_source({"strip_path": elsewhere("Run1")})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(raw_cleanup, "carry_out", killed)
+        sheet.process()
+    with sheet.database.write("the other host's plan") as connection:
+        noted = connection.execute(select(claims.c.result).where(claims.c.stage == "cleanup")).scalar_one()
+        plan = noted["plan"] | {"folder": elsewhere("Run1")}
+        if action == "rename":
+            plan["target"] = elsewhere("processed", "Run1")
+        connection.execute(update(claims).where(claims.c.stage == "cleanup").values(result={"plan": plan}))
+    assert sheet.process()["outcome"] == action + "d"
+    assert list(folder.glob("*spool.dat")) == [] and sheet.row().status == "completed"
+    parts = ("processed", "Run1") if action == "rename" else ("Run1",)
+    assert sheet.row().source == {"strip_path": elsewhere(*parts), "cleaned_up": action}
+
+
+def test_raw_data_that_were_moved_aside_stay_there_when_the_strip_is_done_again(sheet: Sheet) -> None:
+    sheet.ready()
+    sheet.process()
+    for _ in range(2):
+        retry(sheet.state, [sheet.ident()], force=True)
+        assert sheet.process()["raw"] == "kept"
+    assert sorted(path.name for path in (sheet.raw / "processed").iterdir()) == ["Run1"]
+
+
+def test_a_strip_that_is_done_again_goes_by_the_info_file_that_lay_beside_it(sheet: Sheet) -> None:
+    shutil.rmtree(sheet.raw)
+    sheet.simulate(replace(SMALL, info_file="strip", background_frames=6))
+    sheet.ready()
+    sheet.process()
+    before = zarr.open_group(sheet.zarr(), mode="r")["0"]
+    for _ in range(2):
+        retry(sheet.state, [sheet.ident()], force=True)
+        sheet.process()
+        assert zarr.open_group(sheet.zarr(), mode="r")["0"].shape == before.shape == (21, 48, 70)
+
+
 def test_a_strip_that_was_acquired_again_is_cleaned_up_by_a_plan_of_its_own(sheet: Sheet) -> None:
     folder = sheet.ready()
     shutil.copytree(folder, sheet.folder / "again")
@@ -212,9 +297,20 @@ def test_a_strip_that_was_acquired_again_is_cleaned_up_by_a_plan_of_its_own(shee
     assert len(list((sheet.raw / "processed" / "Run1-2").iterdir())) == 7
 
 
-def test_the_clean_up_sweeps_what_a_kill_after_a_commit_left(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:
-    from opticstream.core.staged_tree import StagedTree
+def test_an_event_that_arrives_twice_is_processed_once_also_when_it_was_forced(sheet: Sheet) -> None:
+    from opticstream.flows.process_strip import process_strip_event
 
+    sheet.configure(strip_cleanup_action="keep")
+    source = {"strip_path": str(sheet.ready())}
+    sheet.archive().mkdir(parents=True)  # another session's
+    sheet.state.register_ready(sheet.ident(), fingerprint="g", source=source, dispatch="event", force=True)
+    with sheet.database.peek() as connection:
+        payload = connection.execute(select(outbox.c.payload).where(outbox.c.event == STRIP_READY)).scalar_one()
+    assert [process_strip_event(payload)["outcome"] for _ in range(2)] == ["processed", "done"]
+    assert sheet.archive().with_name("strip-0001.superseded-1").is_dir()
+
+
+def test_the_clean_up_sweeps_what_a_kill_after_a_commit_left(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:
     sheet.configure(strip_cleanup_action="keep")
     sheet.ready()
     sheet.process()
@@ -274,3 +370,23 @@ def test_a_product_that_the_disk_changed_is_not_published(
         sheet.process()
     assert sheet.row().status == "failed" and not sheet.zarr().exists() and sheet.temporaries == []
     assert len(list(folder.glob("*spool.dat"))) == 5
+
+
+@pytest.mark.parametrize("trouble", ["no folder", "a product held open"])
+def test_a_strip_that_cannot_be_begun_fails_and_is_held_by_nobody(
+    sheet: Sheet, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    sheet.ready()
+    if trouble == "no folder":
+        with sheet.state.open(sheet.ident()) as unit:
+            unit.set_source({})
+    else:
+
+        def held(self: StagedTree) -> None:
+            raise WriteFailed(str(self.final), found="in use by another program")
+
+        monkeypatch.setattr(StagedTree, "recover", held)
+    with pytest.raises((BadFile, WriteFailed)) as error:
+        sheet.process()
+    row = sheet.row()
+    assert (row.status, row.error, row.claimed_by) == ("failed", str(error.value), None)

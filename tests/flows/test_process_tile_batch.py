@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from opticstream.core.errors import BadFile, BadInput, ClaimLost, ClaimRefused, WriteFailed
-from opticstream.core.events import BATCH_PROCESSED
+from opticstream.core.events import BATCH_PROCESSED, BATCH_READY
 from opticstream.state.tables import claims, outbox
 from support.brain import Brain
 from support.oct_folder import tile_bytes
@@ -125,6 +125,20 @@ def test_files_by_hand_need_no_watcher(brain: Brain) -> None:
         brain.process(1)  # failed: an operator retries it
 
 
+def test_other_files_than_a_batch_was_registered_with_are_refused(brain: Brain, tmp_path: Path) -> None:
+    paths = brain.ready()
+    names = [str(path) for path in paths]
+    others = [str(tmp_path / path.name) for path in paths]
+    with pytest.raises(BadInput, match="other files than it was registered with"):
+        brain.process(file_list=others)
+    assert brain.row().status == "ready"
+    assert brain.process(file_list=names)["outcome"] == "processed"
+    assert brain.process(file_list=others)["outcome"] == "done"
+    with pytest.raises(BadInput, match="other files than it was registered with"):
+        brain.process(file_list=others, force_rerun=True)
+    assert brain.row().status == "completed"
+
+
 def test_a_batch_in_another_process_s_hands_is_left_alone(brain: Brain) -> None:
     brain.ready()
     claim = brain.state.claim(brain.ident(), "process", owner="another")
@@ -167,5 +181,19 @@ def test_the_event_flow_reads_the_payload(brain: Brain) -> None:
         "force_rerun": False,
     }
     assert process_tile_batch_event_flow(payload)["outcome"] == "processed"
+    assert process_tile_batch_event_flow(payload | {"force_rerun": True})["outcome"] == "processed"
     with pytest.raises(BadInput, match="batch_ident"):
         process_tile_batch_event_flow({"file_list": []})
+
+
+def test_an_event_that_arrives_twice_is_processed_once_also_when_it_was_forced(brain: Brain) -> None:
+    from opticstream.flows.process_tile_batch import process_tile_batch_event_flow
+
+    brain.ready()
+    assert brain.process()["outcome"] == "processed"
+    source = brain.row().source or {}
+    brain.state.register_ready(brain.ident(), fingerprint="g", source=source, dispatch="event", force=True)
+    with brain.database.peek() as connection:
+        payload = connection.execute(select(outbox.c.payload).where(outbox.c.event == BATCH_READY)).scalar_one()
+    assert payload["force_rerun"] is True
+    assert [process_tile_batch_event_flow(payload)["outcome"] for _ in range(2)] == ["processed", "done"]

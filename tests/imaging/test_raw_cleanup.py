@@ -110,10 +110,18 @@ def test_a_folder_that_changed_since_stays(folder: Path, change: str) -> None:
     assert folder.is_dir() and result.folder == str(folder) and result.files == 0
 
 
-def test_what_the_system_puts_into_a_folder_comes_along(folder: Path) -> None:
+@pytest.mark.parametrize("when", ["later", "before", "before, and changed since", "before, and gone since"])
+def test_what_the_system_puts_into_a_folder_comes_along(folder: Path, when: str) -> None:
+    litter = folder / "notes" / "Thumbs.db"
+    if when != "later":
+        litter.touch()
     plan = plan_cleanup("rename", folder, states(folder))
-    (folder / "Thumbs.db").touch()
+    if when.endswith("gone since"):
+        litter.unlink()
+    elif when != "before":
+        litter.write_bytes(b"pictures")
     assert carry_out(plan).complete and not folder.exists()
+    assert carry_out(plan).complete
 
 
 def test_a_new_place_that_was_taken_since_is_not_overwritten(folder: Path) -> None:
@@ -132,6 +140,15 @@ def test_a_folder_that_went_is_told(folder: Path) -> None:
     assert [item.reason for item in carry_out(plan).left] == ["the folder is gone, and not in its new place"]
     with pytest.raises(BadFile, match="found no folder"):
         plan_cleanup("rename", folder, {})
+
+
+def test_files_of_a_folder_that_is_out_of_sight_do_not_count_as_deleted(folder: Path) -> None:
+    plan = plan_cleanup("delete", folder, states(folder, ".dat"))
+    folder.rename(folder.with_name("unmounted"))
+    result = carry_out(plan)
+    assert (result.complete, result.files, [item.path for item in result.left]) == (False, 0, ["."])
+    folder.with_name("unmounted").rename(folder)
+    assert carry_out(plan).complete and states(folder, ".dat") == {}
 
 
 @pytest.mark.parametrize("path", ["../a", "/etc/passwd", "a/../../b", ""])

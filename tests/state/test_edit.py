@@ -108,6 +108,17 @@ def test_mark_sets_all_units_below_or_creates_the_one_named(state: ProjectState)
         mark(state, "batch", Selection(), "stitched", True)
 
 
+@pytest.mark.parametrize("status", ["pending", "ready"])
+def test_a_batch_that_was_done_is_done_again_when_it_is_marked_so(state: ProjectState, status: str) -> None:
+    (one,) = registered(state, 1)
+    with state.commit(state.claim(one, "process", owner="t")):
+        pass
+    mark(state, "batch", Selection(one.numbers), status, None)
+    registered(state, 1)  # the watcher's gate: it makes a pending one ready
+    assert state.peek(one).status == "ready"
+    assert state.claim(one, "process", owner="t").attempt == 2
+
+
 def test_the_report_has_the_contracts_keys(state: ProjectState) -> None:
     (one,) = registered(state, 1)
     state.claim(one, "process", owner="worker")

@@ -213,6 +213,15 @@ def test_giving_one_stage_back_leaves_the_other_one_running(state: ProjectState)
     assert status(state) == "ready"
 
 
+def test_a_strip_that_failed_on_one_host_stays_failed_when_the_other_one_is_interrupted(state: ProjectState) -> None:
+    ready(state)
+    converting, archiving = take(state, "compress"), take(state, "archive")
+    state.fail(converting, "disk full")
+    state.release(archiving)
+    view = state.peek(STRIP)
+    assert view is not None and (view.status, view.error) == ("failed", "disk full")
+
+
 def test_retry_does_again_only_what_is_missing(state: ProjectState) -> None:
     ready(state)
     finish(state, "compress")
