@@ -25,7 +25,7 @@ def _example(name: str, slice_id: int, strip_id: int, channel_id: int) -> str:
 
 
 class _Config(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class ZarrOptions(_Config):

@@ -16,7 +16,7 @@ SpectralWindow = Literal["none", "hann"]
 
 
 class _Config(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class OCTAcquisition(_Config):

@@ -116,6 +116,9 @@ def test_fields_that_do_not_fit_each_other_are_told_without_all_the_others(field
         ({"checksum": "md5"}, "checksum = 'md5'"),
         ({"strips": 3}, "strips = 3"),
         ({"voxel_size_um": (1, 2)}, "voxel_size_um"),
+        ({"voxel_size_um": (1, float("nan"), 2)}, "voxel_size_um.1 = nan"),
+        ({"voxel_size_um": (1, 1, "inf")}, "voxel_size_um.2 = 'inf'"),
+        ({"output_mip_preview_window": (float("nan"), 1)}, "output_mip_preview_window.0 = nan"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_field(fields: dict[str, Any], says: str) -> None:
