@@ -18,6 +18,8 @@ from opticstream.core.files import sync_file
 _WRITE_BLOCK = 8 << 20
 _HEADER = 348
 """Bytes of a NIfTI-1 header."""
+NIFTI_LONGEST = 32767
+"""Longest axis that a NIfTI-1 header can say: its numbers have 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
