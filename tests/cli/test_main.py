@@ -52,6 +52,8 @@ WRONG: list[tuple[list[str], int, str]] = [
     ),
     (["oct", "setup", "x", "--project-base-path", "p", "--grid-size-y", "0"], 2, "grid_size_y"),
     (["oct", "setup", "x", "--project-base-path", "p", "--set", "processing.depth=3"], 2, "processing.depth"),
+    (["oct", "setup", "x", "--project-base-path", "p", "--set", "archive_path=a"], 2, "not archived in this version"),
+    (["oct", "simulate", "out", "--shape", "9000x8x8"], 2, "an axis of 36000"),
     (["oct", "setup", "x/y", "--project-base-path", "p"], 2, "x/y"),
 ]
 
