@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from opticstream.cli.console import err, out, print_json, setup_logging
+from opticstream.cli.console import err, print_json, print_line, setup_logging
 from opticstream.cli.step_bar import StepBar
 from opticstream.core.errors import BadInput
 from opticstream.core.lsm_config import LSMScanConfig
@@ -52,11 +52,11 @@ def process(
         print_json(result)
         return
     outcome = result["outcome"]
-    out.print(f"{ident}: {_SAID.get(outcome, outcome)}", soft_wrap=True)
+    print_line(f"{ident}: {_SAID.get(outcome, outcome)}")
     for name, path in _named(result["products"]):
-        out.print(f"  {name}: {path}", soft_wrap=True)
+        print_line(f"  {name}: {path}")
     if "raw" in result:
-        out.print(f"  raw data: {raw_data_in_words(result['raw'])}", soft_wrap=True)
+        print_line(f"  raw data: {raw_data_in_words(result['raw'])}")
 
 
 def _ident(project: str, name: str, unit: str | None, slice_offset: int) -> StripId:

@@ -5,7 +5,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from opticstream.cli.console import err, out, print_json
+from opticstream.cli.console import err, print_json, print_line
 from opticstream.core.errors import BadInput
 
 _LARGEST_SIDE = 65535
@@ -67,11 +67,11 @@ def simulate(
     for strip in simulate_strips(folder, spec):
         written.append(strip)
         if not json:
-            err.print(f"{len(written)}/{slices * channels * strips} {strip.name}", highlight=False)
+            print_line(f"{len(written)}/{slices * channels * strips} {strip.name}", err)
     if json:
         print_json({"folder": str(folder), "strips": [str(path) for path in written]})
         return
-    out.print(f"{len(written)} strips in {folder}; ground truth in {folder / 'ground_truth.json'}", soft_wrap=True)
+    print_line(f"{len(written)} strips in {folder}; ground truth in {folder / 'ground_truth.json'}")
 
 
 def _shape(text: str) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from opticstream.cli.console import err, out, print_json
+from opticstream.cli.console import err, print_json, print_line
 from opticstream.core.errors import BadInput
 from opticstream.core.scan_config import SpectralLayout
 
@@ -54,16 +54,16 @@ def simulate(
         nonlocal done
         done += 1
         if not json:
-            err.print(f"{done}/{total} {path.name}", highlight=False)
+            print_line(f"{done}/{total} {path.name}", err)
 
     files = simulate_oct(folder, spec, on_file=count)
     options = _setup_options(folder, spec)
     if json:
         print_json({"folder": str(folder), "files": [str(path) for path in files], "setup_options": options})
         return
-    out.print(f"{len(files)} files in {folder}; ground truth in {folder / 'ground_truth'}", soft_wrap=True)
+    print_line(f"{len(files)} files in {folder}; ground truth in {folder / 'ground_truth'}")
     if options:
-        out.print(f"Set the project up with: {shlex.join(options)}", soft_wrap=True, highlight=False)
+        print_line(f"Set the project up with: {shlex.join(options)}")
 
 
 def _setup_options(folder: Path, spec: "SimulationSpec") -> list[str]:

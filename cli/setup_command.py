@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
-from opticstream.cli.console import err, out, print_json
+from opticstream.cli.console import err, print_json, print_line
 from opticstream.core.errors import BadInput
 from opticstream.core.settings import load_settings
 from opticstream.core.validation import problems
@@ -104,6 +104,6 @@ def save_project(pipeline: "Pipeline[Any]", config: Any, products: Path, *, json
     if json:
         print_json({"project": project, "blocks": blocks, "config": config.model_dump(mode="json")})
         return
-    out.print(f"Project {project}: products go to {products}", soft_wrap=True)
-    out.print(f"Prefect blocks: {', '.join(blocks)}", soft_wrap=True)
-    out.print(f"Next: opticstream {name} watch {project} DIR", soft_wrap=True)
+    print_line(f"Project {project}: products go to {products}")
+    print_line(f"Prefect blocks: {', '.join(blocks)}")
+    print_line(f"Next: opticstream {name} watch {project} DIR")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opticstream.cli.console import err, out
+from opticstream.cli.console import err, out, print_line
 from opticstream.core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -105,11 +105,11 @@ def _tell(summary: "WatchSummary", options: "WatchOptions", nouns: str, parents:
     report = summary.report
     if report is not None:
         for unit in report.incomplete_units:
-            out.print(f"incomplete: {unit}", soft_wrap=True)
+            print_line(f"incomplete: {unit}")
         for problem in report.problem_list:
-            out.print(f"problem: {problem}", soft_wrap=True)
+            print_line(f"problem: {problem}")
         for ready in report.would_dispatch if options.once else ():  # else each was logged when it was found
-            out.print(f"would take: {ready.ident} ({ready.summary})", soft_wrap=True)
+            print_line(f"would take: {ready.ident} ({ready.summary})")
         if options.once and options.dry_run and not report.would_dispatch:
             out.print("would take: nothing")
     if not options.dry_run and not options.direct:
