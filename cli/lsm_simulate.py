@@ -67,7 +67,7 @@ def simulate(
     for strip in simulate_strips(folder, spec):
         written.append(strip)
         if not json:
-            err.print(f"{len(written)}/{slices * channels * strips} {strip.name}", highlight=False)
+            print_line(f"{len(written)}/{slices * channels * strips} {strip.name}", err)
     if json:
         print_json({"folder": str(folder), "strips": [str(path) for path in written]})
         return

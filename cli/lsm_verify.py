@@ -11,6 +11,10 @@ import typer
 from opticstream.cli.console import print_json, print_line
 from opticstream.cli.step_bar import StepBar
 from opticstream.core.errors import BadFile, BadInput
+from opticstream.core.files import read_failed
+
+_OF_THE_SYSTEM = {"lost+found", "System Volume Information", "$RECYCLE.BIN"}
+"""Folders at the top of a disk that no ordinary user may read, and that hold no archives."""
 
 
 def verify(
@@ -24,12 +28,16 @@ def verify(
     """
     root = archive_dir.expanduser().absolute()
     source = None if raw is None else raw.expanduser().absolute()
-    folders = _archives(root)
+    folders, unread = _archives(root)
     if source is not None and len(folders) > 1:
         raise BadInput("--raw", found=f"{len(folders)} archives", expected="the archive of that strip alone")
     if source is not None and not source.is_dir():
         raise BadInput("--raw", found=str(raw), expected="the strip's raw folder")
-    results = []
+    results: list[dict[str, Any]] = [
+        {"verified": False, "folder": error.where, "error": str(error)} for error in unread
+    ]
+    for error in () if json else unread:
+        print_line(f"{error.where}: not verified\n  {error}")
     with StepBar() as bar:
         for folder in folders:
             result, said = _verified(folder, source, bar)
@@ -43,25 +51,31 @@ def verify(
         raise typer.Exit(1)
 
 
-def _archives(root: Path) -> list[Path]:
+def _archives(root: Path) -> tuple[list[Path], list[BadFile]]:
+    """Return the archives, and why folders could not be looked into: what is in them must not count as verified."""
     from opticstream.imaging.archive.manifest import SIZES_NAME, SUMS_NAME
 
     if not root.is_dir():
         raise BadInput("ARCHIVE_DIR", found=f"no folder {root}", expected="an archive, or a folder of archives")
     # Either list: an archive that lost one of them is a damaged archive, not none.
-    folders = sorted(_below(root, {SUMS_NAME, SIZES_NAME}))
-    if not folders:
+    unread: list[BadFile] = []
+    folders = sorted(_below(root, {SUMS_NAME, SIZES_NAME}, unread))
+    if not folders and not unread:
         raise BadInput("ARCHIVE_DIR", found=f"no {SUMS_NAME} in {root}", expected="an archive, or a folder of archives")
-    return folders
+    return folders, unread
 
 
-def _below(root: Path, names: set[str]) -> Iterator[Path]:
+def _below(root: Path, names: set[str], unread: list[BadFile]) -> Iterator[Path]:
     """Yield the outermost folders that hold such a file, those in the making left out."""
-    for folder, inner, files in os.walk(root):
+
+    def refused(error: OSError) -> None:
+        unread.append(read_failed(Path(error.filename or root), error))
+
+    for folder, inner, files in os.walk(root, onerror=refused):
         if names & set(files):
             inner.clear()
             yield Path(folder)
-        inner[:] = [name for name in inner if not name.startswith(".")]
+        inner[:] = [name for name in inner if not name.startswith(".") and name not in _OF_THE_SYSTEM]
 
 
 def _verified(folder: Path, source: Path | None, bar: StepBar) -> tuple[dict[str, Any], list[str]]:

@@ -54,7 +54,7 @@ def setup(
         "processing": {"calibration_file": calibration_file, "disp_comp_file": disp_comp_file},
     }
     config = _with_absolute_paths(validated(PSOCTScanConfig, fields, set_ or (), "oct setup"))
-    _check_spectral(config)
+    _check_supported(config)
     writable("--project-base-path", config.project_base_path)
     save_project(OCT, config, config.project_base_path, json=json)
 
@@ -67,13 +67,20 @@ def _with_absolute_paths(config: PSOCTScanConfig) -> PSOCTScanConfig:
     return config.model_copy(update={"processing": processing.model_copy(update=absolute)})
 
 
-def _check_spectral(config: PSOCTScanConfig) -> None:
+def _check_supported(config: PSOCTScanConfig) -> None:
     if config.acquisition.tile_saving_type == "processed_with_spectral":
         raise BadInput(
             "--tile-saving-type",
             found="processed_with_spectral",
             expected="complex, spectral, spectral_12bit or complex_with_spectral",
             action="Products that the microscope makes itself are not taken over in this version.",
+        )
+    if config.archive_path is not None:
+        raise BadInput(
+            "archive_path",
+            found=str(config.archive_path),
+            expected="nothing",
+            action="Raw tiles are not archived in this version; leave it out, and copy them yourself.",
         )
     config.check_spectral()
     from opticstream.imaging.psoct import load_calibration, load_dispersion

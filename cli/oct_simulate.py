@@ -54,7 +54,7 @@ def simulate(
         nonlocal done
         done += 1
         if not json:
-            err.print(f"{done}/{total} {path.name}", highlight=False)
+            print_line(f"{done}/{total} {path.name}", err)
 
     files = simulate_oct(folder, spec, on_file=count)
     options = _setup_options(folder, spec)

@@ -11,7 +11,12 @@ class StepBar:
     """Bars on standard error, on a terminal; elsewhere nothing."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
         self._progress = Progress(*columns, console=err, disable=not err.is_terminal)
         self._task: TaskID | None = None
         self._step = ""

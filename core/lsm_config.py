@@ -1,5 +1,6 @@
 """How a light-sheet project's strips are stored, archived and joined: the content of ``{slug}-lsm-config``."""
 
+import itertools
 import string
 from pathlib import Path
 from typing import Literal
@@ -16,8 +17,15 @@ Shuffle = Literal["bitshuffle", "shuffle", "none"]
 _NAME_FIELDS = {"project_name", "slice_id", "strip_id", "channel_id", "acq"}
 
 
+def _example(name: str, slice_id: int, strip_id: int, channel_id: int) -> str:
+    """Return the name of a strip's product; a camera is written with two digits, as in ``acquisition_label``."""
+    return name.format(
+        project_name="p", slice_id=slice_id, strip_id=strip_id, channel_id=channel_id, acq=f"camera-{channel_id:02d}"
+    )
+
+
 class _Config(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class ZarrOptions(_Config):
@@ -94,8 +102,8 @@ class LSMScanConfig(_Config):
     def _tells_strips_apart(cls, value: str) -> str:
         try:
             fields = {name for _, name, _, _ in string.Formatter().parse(value) if name is not None}
-            value.format(project_name="p", slice_id=1, strip_id=1, channel_id=1, acq="camera-01")
-        except (KeyError, ValueError, IndexError) as error:
+            names = [_example(value, *numbers) for numbers in itertools.product((1, 11, 111), repeat=3)]
+        except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
             raise ValueError(f"a name with the fields {', '.join(sorted(_NAME_FIELDS))}; found {error}") from None
         if missing := [name for name in ("slice_id", "strip_id") if name not in fields]:
             raise ValueError(f"lacks {{{'}, {'.join(missing)}}}, so strips would share one name")
@@ -103,6 +111,8 @@ class LSMScanConfig(_Config):
             raise ValueError("lacks {acq} or {channel_id}, so channels would share one name")
         if "/" in value or "\\" in value:
             raise ValueError("must be a name without folders")
+        if len(set(names)) < len(names):
+            raise ValueError("runs numbers together, so strips would share one name; put text between them")
         return value
 
     @field_validator("output_mip_preview_window", mode="before")
@@ -117,6 +127,8 @@ class LSMScanConfig(_Config):
         window = self.output_mip_preview_window
         if window is not None and window[0] >= window[1]:
             raise ValueError(f"output_mip_preview_window must rise, found {window}")
+        if self.generate_mip and _example(self.output_format, 1, 1, 1) == _example(self.output_mip_format, 1, 1, 1):
+            raise ValueError(f"output_format and output_mip_format must differ, found {self.output_format!r} for both")
         if self.distribute_archive and self.archive_path is None:
             raise ValueError("distribute_archive needs archive_path")
         if self.cpu_affinity is not None and not 0 <= self.cpu_affinity[0] < self.cpu_affinity[1]:

@@ -16,7 +16,7 @@ SpectralWindow = Literal["none", "hann"]
 
 
 class _Config(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class OCTAcquisition(_Config):
@@ -81,7 +81,9 @@ class PSOCTScanConfig(_Config):
     mosaics_per_slice: Literal[2, 3] = Field(2, description="Illuminations per slice.")
     mask_threshold_normal: float = Field(60.0, description="Tissue mask threshold on aip, dB, normal illumination.")
     mask_threshold_tilted: float = Field(55.0, description="Tissue mask threshold on aip, dB, tilted illumination.")
-    archive_path: Path | None = Field(None, description="Folder for compressed raw tiles; None: no archive.")
+    archive_path: Path | None = Field(
+        None, description="Folder for raw tiles. Not in this version: nothing is archived."
+    )
     enface_modalities: tuple[Literal["aip", "mip", "ret", "ori", "biref", "surf"], ...] = Field(
         ENFACE_MODALITIES,  # type: ignore[arg-type]
         description="Enface maps to write.",

@@ -23,6 +23,8 @@ _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _STRUCT, _NUMERIC_CLASSES = 2, range(6, 16)
+_OPAQUE = 17
+"""Objects of MATLAB: strings in double quotes, dates, tables. Not in the manual; as SciPy's reader takes them."""
 _DEEPEST = 8
 """Structures inside structures that are followed; a damaged file must not recurse for ever."""
 
@@ -118,9 +120,12 @@ def _arrays(content: bytes, order: str, at: str | None = None, depth: int = 0) -
         return
     flags, sizes, name = (part for _, part in parts[:3])
     text = at or name.decode("ascii", "replace")
-    if len(flags) < 4 or len(sizes) % 4:
+    flag = int(np.frombuffer(flags, f"{order}u4", 1)[0]) if len(flags) >= 4 else None
+    if flag is not None and flag & 0xFF == _OPAQUE:
+        yield at or sizes.decode("ascii", "replace"), None  # it has no size: its name comes next
+        return
+    if flag is None or len(sizes) % 4:
         raise ValueError(f"flags or size of {text}")
-    flag = int(np.frombuffer(flags, f"{order}u4", 1)[0])
     shape = [int(length) for length in np.frombuffer(sizes, f"{order}i4")]
     yield text, _numbers(text, flag, shape, parts[3:], order)
     if flag & 0xFF == _STRUCT and math.prod(shape) == 1 and depth < _DEEPEST:

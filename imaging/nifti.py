@@ -18,6 +18,8 @@ from opticstream.core.files import sync_file
 _WRITE_BLOCK = 8 << 20
 _HEADER = 348
 """Bytes of a NIfTI-1 header."""
+NIFTI_LONGEST = 32767
+"""Longest axis that a NIfTI-1 header can say: its numbers have 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class NiftiInfo:
     """Byte at which the samples begin."""
     voxel_mm: tuple[float, ...]
     """Voxel size along each axis, mm."""
+    scaling: tuple[float, float] | None = None
+    """(slope, intercept) by which stored samples become values; None: they are the values."""
 
 
 def read_nifti_info(path: Path) -> NiftiInfo:
@@ -73,7 +77,15 @@ def read_nifti_info(path: Path) -> NiftiInfo:
             expected=f"{wanted} bytes, as its header says",
             action="The file is truncated; copy it again.",
         )
-    return NiftiInfo(shape, dtype, offset, tuple(float(zoom) for zoom in header.get_zooms()))
+    return NiftiInfo(shape, dtype, offset, tuple(float(zoom) for zoom in header.get_zooms()), _scaling(header))
+
+
+def _scaling(header: nib.Nifti1Header) -> tuple[float, float] | None:
+    """Return the header's slope and intercept; a slope of 0 or no number means none (NIfTI-1, *data scaling*)."""
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if not math.isfinite(slope) or slope == 0 or (slope, intercept) == (1, 0):
+        return None
+    return slope, intercept
 
 
 def check_complex_tile(path: Path) -> NiftiInfo:
@@ -92,6 +104,14 @@ def check_complex_tile(path: Path) -> NiftiInfo:
             found=f"shape {info.shape} of {info.dtype}",
             expected="a complex tile: float32, shape (4·nx, ny, nz) with J1 re, J1 im, J2 re, J2 im along the first axis",
             action="Check tile_saving_type of the project, or --pattern.",
+        )
+    if info.scaling is not None:
+        slope, intercept = info.scaling
+        raise BadFile(
+            str(path),
+            found=f"samples to be scaled: scl_slope {slope:g}, scl_inter {intercept:g}",
+            expected="a complex tile whose samples are the fields themselves: scl_slope 0 or 1, scl_inter 0",
+            action="Save it without scaling.",
         )
     return NiftiInfo(shape, info.dtype, info.offset, info.voxel_mm[:3])
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opticstream.core.errors import BadInput
-from opticstream.core.files import atomic_file, sync_file, write_text
+from opticstream.core.files import atomic_file, sync_file, write_text, writing
 from opticstream.core.scan_config import SpectralLayout, SpectralPacking
-from opticstream.imaging.nifti import nifti_header, write_little_by_little
+from opticstream.imaging.nifti import NIFTI_LONGEST, nifti_header, write_little_by_little
 from opticstream.imaging.oct_spectral_simulator import SimulatedSpectrometer
 
 Map = NDArray[np.float64]
@@ -96,20 +96,39 @@ def simulate_oct(
 
     Raises:
         BadInput: the kind, shape or seed cannot be simulated; nothing was written.
+        WriteFailed: the disk is full, or the folder may not be written to.
     """
     if spec.kind not in get_args(Kind):
         raise BadInput("--kind", found=repr(spec.kind), expected=", ".join(get_args(Kind)))
     if min(spec.shape) < 1:
         raise BadInput("--shape", found=str(spec.shape), expected="at least 1 in each direction")
+    if (longest := _longest_axis(spec)) > NIFTI_LONGEST:
+        expected = f"axes of at most {NIFTI_LONGEST} in the file, as NIfTI-1 can say"
+        raise BadInput("--shape", found=f"{spec.shape}, an axis of {longest}", expected=expected)
     if spec.seed < 0:
         raise BadInput("--seed", found=str(spec.seed), expected="0 or more")
+    with writing(out):
+        return _session(out, spec, on_file, stop or threading.Event())
+
+
+def _longest_axis(spec: SimulationSpec) -> int:
+    """Return the longest axis of what is written with a header."""
+    nx, ny, nz = spec.shape
+    fields = (4 * nx, ny, nz) if spec.kind.startswith("complex") else ()
+    spectrometer = spec.spectrometer
+    spectra = () if spectrometer is None or spectrometer.packing else (spectrometer.samples, nx, ny)
+    return max((0, *fields, *spectra))
+
+
+def _session(
+    out: Path, spec: SimulationSpec, on_file: Callable[[Path], None] | None, stop: threading.Event
+) -> list[Path]:
     truth_folder = out / "ground_truth"
     truth_folder.mkdir(parents=True, exist_ok=True)
     write_text(truth_folder / "spec.json", json.dumps(asdict(spec), indent=2) + "\n")
     spectrometer = spec.spectrometer
     if spectrometer is not None:
         spectrometer.write_calibration(out)
-    stop = stop or threading.Event()
     files: list[Path] = []
     for mosaic in range(spec.first_mosaic, spec.first_mosaic + spec.mosaics):
         for tile in range(1, spec.batches * spec.tiles_per_batch + 1):

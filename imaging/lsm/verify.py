@@ -217,6 +217,15 @@ class _RawFrames:
                 found=f"{len(found)} files of {strip.nbytes} bytes",
                 expected=f"the {len(expected)} files of {work.record.raw_bytes} bytes that were converted",
             )
+        counts = strip.frames, strip.background_frames
+        converted = work.record.frames, work.record.background_frames
+        if counts != converted:
+            raise BadFile(
+                str(strip.folder),
+                found="{} frames and {} more".format(*counts),
+                expected="{} frames and {} more, as they were converted".format(*converted),
+                action="The info file was changed since; convert the strip again.",
+            )
         self._strip, self._ledger, self._work = strip, ledger, work
         self._reader = SpoolReader(strip, work.record.checksum, None, work.pool, lambda call, *args: call(*args))
         self._beside = {name: ArrayReader(work.folder / name) for name in raw_shapes(strip)}

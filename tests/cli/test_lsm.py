@@ -272,3 +272,12 @@ def test_errors_are_one_line_that_names_what_is_wrong(sheet: Sheet, home: Path) 
         assert answer.stderr.startswith("error: ") and answer.stderr.count("\n") == 1, (arguments, answer)
         assert says in answer.stderr, (arguments, answer)
     assert (_tree(sheet.folder), _store(home)) == before
+
+
+def test_folders_with_brackets_are_told_as_they_are_called(sheet: Sheet, home: Path) -> None:
+    """Square brackets are markup to what draws on the terminal."""
+    (sheet.folder / "raw" / "Run9 [old]").mkdir()
+    (sheet.folder / "raw" / "Run9 [old]" / "a").touch()
+    call = ["lsm", "watch", "sheet", "raw", "--once", "--dry-run", *FAST]
+    (answer,) = run_in_turn(_environment(home), [call], sheet.folder)
+    assert (answer.code, "Run9 [old]" in answer.stdout) == (0, True), answer

@@ -1,6 +1,7 @@
 """The command as a whole: quick, quiet, one line per error, and exit codes that scripts can use."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,8 @@ WRONG: list[tuple[list[str], int, str]] = [
     ),
     (["oct", "setup", "x", "--project-base-path", "p", "--grid-size-y", "0"], 2, "grid_size_y"),
     (["oct", "setup", "x", "--project-base-path", "p", "--set", "processing.depth=3"], 2, "processing.depth"),
+    (["oct", "setup", "x", "--project-base-path", "p", "--set", "archive_path=a"], 2, "not archived in this version"),
+    (["oct", "simulate", "out", "--shape", "9000x8x8"], 2, "an axis of 36000"),
     (["oct", "setup", "x/y", "--project-base-path", "p"], 2, "x/y"),
 ]
 
@@ -63,6 +66,24 @@ def test_errors_are_one_line_that_names_what_is_wrong(home: Path, tmp_path: Path
         assert answer.stderr.startswith("error: ") and answer.stderr.count("\n") == 1, (arguments, answer)
         assert says in answer.stderr, (arguments, answer)
     assert not (tmp_path / "p").exists() and not (tmp_path / "out").exists()
+
+
+def test_folders_with_brackets_are_told_as_they_are_called(home: Path, tmp_path: Path) -> None:
+    """Square brackets are markup to what draws on the terminal."""
+    small = ("--shape", "16x16x16")
+    calls = [
+        ["oct", "simulate", "a [old]", *small, "--kind", "spectral", "--batches", "1", "--tiles-per-batch", "1"],
+        ["lsm", "simulate", "b [old]", *small],
+        ["lsm", "simulate", "c [/x]", *small],
+    ]
+    first, second, third = run_in_turn(command_environment(home), calls, tmp_path)
+    assert [answer.code for answer in (first, second, third)] == [0, 0, 0]
+    assert "1 files in a [old]; ground truth in a [old]" in first.stdout
+    assert f"--calibration-file {shlex.quote(str(Path('a [old]', 'calibration.mat')))} " in first.stdout
+    assert (
+        "2 strips in b [old]; ground truth in b [old]" in second.stdout
+        and f"strips in {Path('c [/x]')};" in third.stdout
+    )
 
 
 def test_unknown_commands_and_options_are_usage_errors(home: Path) -> None:

@@ -51,6 +51,9 @@ def test_defaults_are_those_labs_know() -> None:
         ("{slice_id}_{strip_id}_{acq}_{}.zarr", "found "),
         ("{slice_id}/{strip_id}_{acq}.zarr", "a name without folders"),
         ("{slice_id}\\{strip_id}_{acq}.zarr", "a name without folders"),
+        ("{slice_id}{strip_id}_{acq}.zarr", "so strips would share one name; put text between them"),
+        ("{slice_id}_{strip_id!s:.1}_{acq}.zarr", "so strips would share one name"),
+        ("{slice_id}_{strip_id}_{acq.channel}.zarr", "a name with the fields acq"),
     ],
 )
 def test_names_that_do_not_tell_strips_apart_are_refused(name: str, value: str, says: str) -> None:
@@ -69,7 +72,7 @@ def test_a_name_that_is_taken_tells_strips_apart_where_numbers_do_not_run_togeth
     fields = {part.strip("{}").partition(":")[0] for part in parts if part in FIELDS}
     enough = {"slice_id", "strip_id"} <= fields and bool(fields & {"acq", "channel_id"})
     try:
-        made = config(output_format=value, output_mip_format=value)
+        made = config(output_format=value, output_mip_format=f"{value}_mip")
     except ValidationError:
         assert not enough
         return
@@ -86,6 +89,10 @@ def test_a_name_that_is_taken_tells_strips_apart_where_numbers_do_not_run_togeth
         ({"voxel_size_um": (0, 1, 1)}, "voxel_size_um must be positive"),
         ({"output_mip_preview_window": (5, 1)}, "output_mip_preview_window must rise"),
         ({"distribute_archive": True}, "distribute_archive needs archive_path"),
+        (
+            dict.fromkeys(("output_format", "output_mip_format"), "{slice_id}_{strip_id}_{acq}"),
+            "output_format and output_mip_format must differ",
+        ),
         ({"cpu_affinity": (4, 2)}, "cpu_affinity must be"),
         ({"cpu_affinity": (-1, 2)}, "cpu_affinity must be"),
     ],
@@ -109,6 +116,9 @@ def test_fields_that_do_not_fit_each_other_are_told_without_all_the_others(field
         ({"checksum": "md5"}, "checksum = 'md5'"),
         ({"strips": 3}, "strips = 3"),
         ({"voxel_size_um": (1, 2)}, "voxel_size_um"),
+        ({"voxel_size_um": (1, float("nan"), 2)}, "voxel_size_um.1 = nan"),
+        ({"voxel_size_um": (1, 1, "inf")}, "voxel_size_um.2 = 'inf'"),
+        ({"output_mip_preview_window": (float("nan"), 1)}, "output_mip_preview_window.0 = nan"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_field(fields: dict[str, Any], says: str) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
+from opticstream.cli.lsm_verify import verify
 from opticstream.core.errors import BadFile, BadInput, WriteFailed
 from opticstream.imaging.archive import (
     ArchiveWriter,
@@ -139,6 +141,22 @@ def test_a_file_that_cannot_be_read_is_a_difference() -> None:
         (archived / FILE).chmod(0)
         (difference,) = verify_archive(archived).differences
         assert (difference.path, difference.kind, difference.found) == (FILE, "unreadable", "Permission denied")
+
+
+def test_a_folder_of_archives_that_cannot_be_read_is_not_verified(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be passed over, and the archives in it with it; the others are read all the same."""
+    with folder_of_nobody() as folder:
+        archive(raw_folder(folder / "Run1"), folder / "archives" / "slice-01")
+        locked = archive(raw_folder(folder / "Run2"), folder / "archives" / "slice-02")
+        locked.chmod(0)
+        (folder / "archives" / "lost+found").mkdir(mode=0)  # at the top of each disk, and no one's archive
+        with pytest.raises(typer.Exit) as ended:
+            verify(folder / "archives", raw=None, json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert ended.value.exit_code == 1 and not found["verified"]
+    refused, whole = found["archives"]
+    assert whole["verified"] and (refused["verified"], refused["folder"]) == (False, str(locked))
+    assert "Permission denied" in refused["error"]
 
 
 READ_BYTES = """

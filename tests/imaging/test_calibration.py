@@ -3,6 +3,7 @@
 import contextlib
 import io
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from opticstream.core.errors import BadFile
 from opticstream.imaging.mat_file import read_mat_numbers
@@ -111,6 +112,30 @@ def test_big_endian_files_and_small_elements_are_read(tmp_path: Path) -> None:
     path = tmp_path / "big.mat"
     path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\x01\x00MI" + element(14, array))
     assert read_mat_numbers(path, ("mu",), action="")["mu"].tolist() == [[1, 3], [2, 4]]
+
+
+@pytest.mark.parametrize("name", [b"day", b"when", b"notes", b"created"])
+def test_objects_beside_the_numbers_are_passed_over(tmp_path: Path, name: bytes) -> None:
+    """A workspace saved whole holds strings and dates, too; built by hand, and SciPy reads it."""
+
+    def element(kind: int, data: bytes) -> bytes:
+        return struct.pack("<II", kind, len(data)) + data.ljust(-(-len(data) // 8) * 8, b"\0")
+
+    size, empty = element(5, struct.pack("<ii", 6, 1)), element(1, b"")
+    mark = (
+        element(6, struct.pack("<II", 13, 0)) + size + empty + element(6, struct.pack("<6I", 0xDD000000, 2, *[1] * 4))
+    )
+    content = element(6, struct.pack("<II", 17, 0)) + element(1, name) + element(1, b"MCOS") + element(1, b"string")
+    path = tmp_path / "workspace.mat"
+    savemat(path, {"mu": np.eye(2)})
+    plain = path.read_bytes()
+    path.write_bytes(plain[:128] + element(14, content + element(14, mark)) + plain[128:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # two variables without a name
+        assert loadmat(path)["mu"].tolist() == [[1, 0], [0, 1]]
+    assert read_mat_numbers(path, ("mu",), action="")["mu"].tolist() == [[1, 0], [0, 1]]
+    with pytest.raises(BadFile, match=f"found {name.decode()} that holds something else"):
+        read_mat_numbers(path, (name.decode(),), action="")
 
 
 @given(

@@ -124,6 +124,15 @@ def test_another_strip_is_not_compared(product: Product, tmp_path: Path) -> None
     assert "Run2" in found.problems[0] and not found.verified and not found.against_raw
 
 
+@pytest.mark.parametrize("background", [0, 1, 4])
+def test_frames_that_are_counted_otherwise_since_are_noticed(product: Product, background: int) -> None:
+    """An info file that was corrected after the conversion: the image holds other frames than it would now."""
+    write_info(product.info, 40, background)
+    (problem,) = product.problems(raw=True)
+    assert "Run1: found" in problem and f"{40 - background} frames and {background} more" in problem
+    assert "38 frames and 2 more, as they were converted" in problem
+
+
 def test_what_check_raises_ends_it(product: Product) -> None:
     def check() -> None:
         raise KeyboardInterrupt

@@ -173,6 +173,27 @@ def test_other_volumes_are_no_complex_tiles(tmp_path: Path, dtype: str, shape: t
         check_complex_tile(path)
 
 
+@pytest.mark.parametrize("scaling", [(3.0, 0.0), (1.0, 5.0), (0.5, -1.0)])
+def test_samples_to_be_scaled_are_not_taken_for_fields(tile: Path, scaling: tuple[float, float]) -> None:
+    _scale(tile, scaling)
+    assert not np.array_equal(nibabel.load(tile).get_fdata(), map_nifti(tile).T)
+    with pytest.raises(BadFile, match=rf"scl_slope {scaling[0]:g}, scl_inter {scaling[1]:g}; expected a complex tile"):
+        check_complex_tile(tile)
+
+
+@pytest.mark.parametrize("scaling", [(0.0, 0.0), (0.0, 7.0), (1.0, 0.0), (float("nan"), 2.0)])
+def test_a_header_may_say_that_nothing_is_scaled(tile: Path, scaling: tuple[float, float]) -> None:
+    _scale(tile, scaling)
+    check_complex_tile(tile)
+    assert np.array_equal(nibabel.load(tile).get_fdata(), map_nifti(tile).T)
+
+
+def _scale(path: Path, scaling: tuple[float, float]) -> None:
+    content = bytearray(path.read_bytes())
+    content[112:120] = struct.pack("<2f", *scaling)
+    path.write_bytes(content)
+
+
 @given(damage=st.lists(st.tuples(st.integers(0, 347), st.integers(0, 255)), min_size=1, max_size=6))
 @settings(max_examples=200, deadline=None)
 def test_a_damaged_header_is_refused_or_read(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from opticstream.core.errors import BadInput
+from opticstream.core.errors import BadInput, WriteFailed
 from opticstream.imaging import oct_simulator
 from opticstream.imaging.nifti import check_complex_tile, map_nifti
 from opticstream.imaging.oct_simulator import SimulationSpec, simulate_oct, simulate_tile
@@ -102,6 +102,8 @@ def test_it_stops_before_the_next_tile(tmp_path: Path) -> None:
     [
         ({"kind": "raw"}, "--kind: found 'raw'; expected complex"),
         ({"shape": (8, 0, 30)}, r"--shape: found \(8, 0, 30\); expected at least 1"),
+        ({"shape": (8192, 8, 30)}, "--shape: found .* an axis of 32768; expected axes of at most 32767"),
+        ({"shape": (8, 8, 16384), "kind": "spectral"}, "--shape: found .* an axis of 32816; expected"),
         ({"seed": -1}, "--seed: found -1; expected 0 or more"),
     ],
 )
@@ -111,3 +113,9 @@ def test_what_cannot_be_simulated_is_refused_before_anything_is_written(
     with pytest.raises(BadInput, match=message):
         simulate_oct(tmp_path / "out", dataclasses.replace(SMALL, **wrong))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(WriteFailed, match=r"out: found .*; expected a folder with room"):
+        simulate_oct(tmp_path / "out", SMALL)

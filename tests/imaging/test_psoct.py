@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from opticstream.core.errors import BadFile, BadInput
 from opticstream.imaging.nifti import write_nifti
@@ -269,3 +270,15 @@ def test_options_come_from_the_project_s_configuration() -> None:
     options = TileOptions.from_config(acquisition, OCTProcessing(enface_depth=50, surface_sigma=3))
     wanted = TileOptions(wavelength_um=1.31, voxel_z_um=3.0, enface_depth=50, surface_sigma=3)
     assert dataclasses.asdict(options) == pytest.approx(dataclasses.asdict(wanted))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_options_that_are_no_numbers_are_refused(value: float) -> None:
+    """They would be found as maps and volumes of NaN, or by the end of the first tile."""
+    from opticstream.core.scan_config import OCTAcquisition, OCTProcessing
+
+    for model, name in ((OCTProcessing, "phase_offset_deg"), (OCTProcessing, "surface_sigma")):
+        with pytest.raises(ValidationError, match=name):
+            model.model_validate({name: value})
+    with pytest.raises(ValidationError, match="finite"):
+        OCTAcquisition.model_validate({"scan_resolution_3d": (value, 0.01, 0.003)})
