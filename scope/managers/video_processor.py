@@ -154,13 +154,14 @@ class VideoProcessorManager(ManagerProcessBase):
 
     def _give_out(self) -> None:
         ids, rois = self.get_cached_bead_rois()
-        mode = self._acquisition_mode
+        tracked = slice(None if self._acquisition_mode.tracks else 0)
         while self._pool.idle and self._unread() > 0:
             task = StackTask(
                 sequence=self._next_sequence,
                 stack=self._next_stack,
-                bead_ids=ids if mode.tracks else ids[:0],
-                rois=rois if mode.tracks else rois[:0],
+                bead_ids=ids[tracked],
+                rois=rois[tracked],
+                regions=rois,
                 nm_per_px=self.shared.about["nm_per_px"] / float(self.settings["magnification"]),
                 profile_beads=self._profile_beads(),
             )
@@ -303,8 +304,7 @@ class VideoProcessorManager(ManagerProcessBase):
 
     def _apply_kept(self) -> None:
         self.tracking_options = self.kept.get("tracking_options", self.tracking_options)
-        path = self.kept.get("zlut_path", self.zlut_path)
-        if path:
+        if path := self.kept.get("zlut_path", self.zlut_path):
             self.load_zlut(path)
 
     def _changed(self) -> None:

@@ -122,7 +122,8 @@ class Recorder:
         self._begin_or_end()
         self._enter(batch.frame_numbers, FrameOutcome.TRACKED)
         if self._recording is not None:
-            stack = StoreStack(batch, result.task.stack, result.profiles if self._recording.profiles else {})
+            task, profiles = result.task, result.profiles if self._recording.profiles else {}
+            stack = StoreStack(batch, task.stack, profiles, task.regions)
             if self._has_room_for(stack):
                 self._send(stack)
             else:
