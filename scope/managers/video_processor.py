@@ -65,7 +65,7 @@ class VideoProcessorManager(ManagerProcessBase):
         self._zlut = ZLutInUse()
         self._next_stack = 0
         """First stack of the video buffer that has not been given out."""
-        self._next_sequence = 0
+        self.next_sequence = 0
         self._next_result = 0
         self._results: dict[int, StackResult] = {}
         self._done_stacks: deque[int] = deque()
@@ -157,7 +157,7 @@ class VideoProcessorManager(ManagerProcessBase):
         tracked = slice(None if self._acquisition_mode.tracks else 0)
         while self._pool.idle and self._unread() > 0:
             task = StackTask(
-                sequence=self._next_sequence,
+                sequence=self.next_sequence,
                 stack=self._next_stack,
                 bead_ids=ids[tracked],
                 rois=rois[tracked],
@@ -166,7 +166,7 @@ class VideoProcessorManager(ManagerProcessBase):
                 profile_beads=self._profile_beads(),
             )
             self._pool.submit(task)
-            self._next_sequence += 1
+            self.next_sequence += 1
             self._next_stack += 1
 
     def oldest_frame_ns(self) -> int | None:
@@ -307,9 +307,10 @@ class VideoProcessorManager(ManagerProcessBase):
         if path := self.kept.get("zlut_path", self.zlut_path):
             self.load_zlut(path)
 
-    def _changed(self) -> None:
-        if hasattr(self, "_pool"):
+    def _changed(self, what: str) -> None:
+        if hasattr(self, "_recorder"):
             self._pool.change(self._worker_setup())
+            self._recorder.start_anew(f"{what} changed")  # a file says how all of its frames were tracked
 
     @register_ipc_command(LoadZLUTCommand)
     def load_zlut(self, filepath: str) -> None:
@@ -330,7 +331,7 @@ class VideoProcessorManager(ManagerProcessBase):
         self.zlut_path = self._zlut.path
         self.keep(zlut_path=self.zlut_path)
         self.show("zlut", self._zlut.shown())
-        self._changed()
+        self._changed("Z-LUT")
         self.send_ipc(ForgetTracksCommand())
 
     @register_ipc_command(SetTrackingOptionsCommand)
@@ -342,14 +343,13 @@ class VideoProcessorManager(ManagerProcessBase):
             self.error("the tracking options cannot be used", str(error))
             return
         self.keep(tracking_options=self.tracking_options)
-        self._changed()
+        self._changed("tracking options")
         self.send_ipc(ForgetTracksCommand())
 
     def set_settings(self, settings: Any) -> None:
         """Use other settings; another region size is another crop size."""
         super().set_settings(settings)
-        self._changed()
-        self._recorder.settings_changed()
+        self._changed("settings")
 
     # What others ask for.
 
