@@ -177,8 +177,11 @@ def test_a_script_that_fails_ends_the_scope(site):
     bad.write_text(
         "from opticstream.scope.scripting import SleepCommand\n\n\ndef main(scope):\n    yield SleepCommand(0.01)\n    raise ValueError('no stage')\n"
     )
-    failed = run_command(environment, "scope", "run", *SMALL, "--beads", "3", "--script", bad, expect=1)
-    assert "bad.py" in failed.stderr and "no stage" in failed.stderr and "line 6" in failed.stderr
+    for until_then in ((), ("--seconds", "1")):
+        line = ("--beads", "3", "--script", bad, *until_then)
+        failed = run_command(environment, "scope", "run", *SMALL, *line, expect=1)
+        assert "bad.py" in failed.stderr and "no stage" in failed.stderr and "line 6" in failed.stderr
+        assert "its script failed" in failed.stdout
 
 
 def test_a_camera_beads_and_script_of_ones_own(site):
