@@ -153,6 +153,9 @@ class CameraManager(ManagerProcessBase):
         except KeyError as error:
             self.warn(f"the camera has no setting {name!r}", str(error))
             return
+        except Exception as error:  # a driver raises what it likes
+            self.warn(f"the camera's setting {name!r} cannot be read", f"{type(error).__name__}: {error}")
+            return
         self.send_ipc(UpdateCameraSettingCommand(name, str(value)))
 
     @register_ipc_command(SetCameraSettingCommand)
