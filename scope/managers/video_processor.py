@@ -25,7 +25,7 @@ from opticstream.scope.commands.video import (
 )
 from opticstream.scope.ipc import register_ipc_command
 from opticstream.scope.ipc_commands import WaitUntilAcquisitionOnCommand
-from opticstream.scope.manager_process import ManagerProcessBase
+from opticstream.scope.managers.camera_settings import CameraSettingsKeeper
 from opticstream.scope.processing.recorder import Recorder
 from opticstream.scope.processing.stack_task import StackResult, StackTask
 from opticstream.scope.processing.strays import births, end_strays
@@ -43,7 +43,7 @@ _NO_PROFILE = ~(TrackFlag.OUTSIDE_ZLUT | TrackFlag.NO_Z)
 """Flags of beads whose profile is none; those that found no height have a good one."""
 
 
-class VideoProcessorManager(ManagerProcessBase):
+class VideoProcessorManager(CameraSettingsKeeper):
     """Has each stack of frames tracked by a worker, and hands the results on in the order of the frames.
 
     It alone releases stacks, writes the tracks buffer and decides what became of a frame.
@@ -283,6 +283,7 @@ class VideoProcessorManager(ManagerProcessBase):
 
         return RecordingInfo(
             **self.shared.about["recording"],
+            camera_settings=self.camera_settings,
             magnification=float(self.settings["magnification"]),
             settings=self.settings.to_dict(),
             tracking_options=self.tracking_options.model_dump(),
@@ -295,12 +296,8 @@ class VideoProcessorManager(ManagerProcessBase):
         return self._zlut.fitting(self.tracking_options, int(self.settings["ROI"]), self.error)
 
     def _worker_setup(self) -> WorkerSetup:
-        return WorkerSetup(
-            self.tracking_options,
-            self._usable_zlut(),
-            int(self.settings["ROI"]),
-            Path(self.shared.about["kernel_cache"]),
-        )
+        kernels = Path(self.shared.about["kernel_cache"])
+        return WorkerSetup(self.tracking_options, self._usable_zlut(), int(self.settings["ROI"]), kernels)
 
     def _apply_kept(self) -> None:
         self.tracking_options = self.kept.get("tracking_options", self.tracking_options)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from opticstream.scope.commands.broadcasts import SetSettingsCommand
+from opticstream.scope.commands.camera import SetCameraSettingCommand
 from opticstream.scope.commands.video import (
     LoadZLUTCommand,
     SetTrackingOptionsCommand,
@@ -70,3 +71,12 @@ def test_each_file_says_how_its_beads_were_tracked(tmp_path: Path) -> None:
     assert own != other
     before, after = _before_and_after(make_scope(tmp_path), tmp_path, SetTrackingOptionsCommand(other))
     assert [before.attributes["tracking_options"], after.attributes["tracking_options"]] == [own, other]
+
+
+def test_each_file_says_how_the_camera_was_set(tmp_path: Path) -> None:
+    command = SetCameraSettingCommand("gain", "26000")
+    found = _before_and_after(make_scope(tmp_path), tmp_path, command)
+    settings = [one.attributes["camera_settings"] for one in found]
+    camera = make_scope().camera_manager.camera
+    assert all(one.keys() == set(camera.settings) for one in settings)
+    assert [float(one["gain"]) for one in settings] == [float(camera["gain"]), 26000]
