@@ -109,11 +109,12 @@ def run(
     show = _StatusLine(quiet=json)
     if must_compile(settings.kernels):
         show.say("The tracker is compiled for this computer, once; that takes half a minute…")
+    earlier = frozenset() if save is None else frozenset(tracking_files(save))
     try:
         scope, outcome = run_headless(wanted, show)
     finally:
         show.end()
-    summary = scope.summary() | _accuracy(save, float(scope.camera_manager.camera.nm_per_px))
+    summary = scope.summary() | _accuracy(save, earlier, float(scope.camera_manager.camera.nm_per_px))
     if json:
         print_json(summary)
     else:
@@ -152,13 +153,13 @@ def _status_line(now: dict[str, Any]) -> str:
     )
 
 
-def _accuracy(save: Path | None, nm_per_px: float) -> dict[str, Any]:
-    """Return the files that were written, and what comparing them with the truth gives."""
+def _accuracy(save: Path | None, earlier: frozenset[Path], nm_per_px: float) -> dict[str, Any]:
+    """Return the files that were written, apart from earlier ones, and what comparing them with the truth gives."""
     from opticstream.scope.truth_errors import truth_errors
 
     if save is None:
         return {}
-    files = tracking_files(save)
+    files = [path for path in tracking_files(save) if path not in earlier]
     found: dict[str, Any] = {"files": [str(path) for path in files]}
     if files and (save / TRUTH_NAME).exists():
         found["accuracy"] = truth_errors(files[-1], save / TRUTH_NAME, nm_per_px).summary()

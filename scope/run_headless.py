@@ -189,7 +189,9 @@ def _watch(scope: MagScope, run: HeadlessRun, told: Callable[[MagScope], None]) 
     while not scope.over.wait(_LOOK_S):
         told(scope)
         if end is not None and time.monotonic() >= end:
-            scope.request_stop(f"its {run.seconds:g} s are over")
+            failed = _script_status(scope) == "Error"
+            why = f"its {run.seconds:g} s are over{', its script failed' if failed else ''}"
+            scope.request_stop(why, failed=failed)
         _end_with_script(scope, run)
     with suppress(WriteFailed):  # pictures of a long recording take long; whoever is killed meanwhile has a summary
         _summarize(scope, run)
@@ -207,11 +209,15 @@ def _up(scope: MagScope, run: HeadlessRun) -> bool:
 def _end_with_script(scope: MagScope, run: HeadlessRun) -> None:
     if run.script is None or run.seconds is not None:
         return
-    match scope.values.get("script", {}).get("status"):
+    match _script_status(scope):
         case "Finished":
             scope.request_stop("its script has ended")
         case "Error":
             scope.request_stop("its script failed", failed=True)
+
+
+def _script_status(scope: MagScope) -> str:
+    return str(scope.values.get("script", {}).get("status", ""))
 
 
 def _main_thread() -> bool:

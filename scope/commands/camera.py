@@ -21,6 +21,13 @@ class SetCameraSettingCommand(Command):
 
 
 @dataclass(frozen=True)
+class KeepCameraSettingsCommand(Command):
+    """Let files say how the camera is set."""
+
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True)
 class SetSimulatedFocusCommand(Command):
     """Move the simulated beads against the focus."""
 

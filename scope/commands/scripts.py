@@ -38,6 +38,13 @@ class UpdateWaitingCommand(Command):
 
 
 @dataclass(frozen=True)
+class ProcessDiedCommand(Command):
+    """A process died and was started anew: what it was asked it does not know any more."""
+
+    process_name: str
+
+
+@dataclass(frozen=True)
 class UpdateScriptStatusCommand(Command):
     """Where the script stands."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opticstream.core.errors import BadInput
 from opticstream.scope.commands.camera import (
     GetCameraSettingCommand,
+    KeepCameraSettingsCommand,
     SetCameraSettingCommand,
     SetSimulatedFocusCommand,
 )
@@ -148,12 +149,20 @@ class CameraManager(ManagerProcessBase):
     @register_ipc_command(GetCameraSettingCommand)
     def get_camera_setting(self, name: str) -> None:
         """Tell a setting of the camera."""
+        self._told(name)
+
+    def _told(self, name: str) -> dict[str, str]:
+        """Tell a setting of the camera, and return it; nothing where it cannot be read."""
         try:
-            value = self.camera[name]
+            value = str(self.camera[name])
         except KeyError as error:
             self.warn(f"the camera has no setting {name!r}", str(error))
-            return
-        self.send_ipc(UpdateCameraSettingCommand(name, str(value)))
+            return {}
+        except Exception as error:  # a driver raises what it likes
+            self.warn(f"the camera's setting {name!r} cannot be read", f"{type(error).__name__}: {error}")
+            return {}
+        self.send_ipc(UpdateCameraSettingCommand(name, value))
+        return {name: value}
 
     @register_ipc_command(SetCameraSettingCommand)
     @register_script_command(SetCameraSettingCommand)
@@ -179,5 +188,9 @@ class CameraManager(ManagerProcessBase):
                 self.keep(focus=offset)
 
     def _publish(self) -> None:
+        settings: dict[str, str] = {}
         for name in self.camera.settings:
-            self.get_camera_setting(name)
+            settings |= self._told(name)
+        # As it was set, where it was: what is read back, such as a rate that is measured, may lag behind.
+        settings |= {name: str(value) for name, value in self.kept.get("camera_settings", {}).items()}
+        self.send_ipc(KeepCameraSettingsCommand(settings))

@@ -121,7 +121,7 @@ class HardwareManagerBase(ManagerProcessBase):
 
             self._continues = False
             header = " ".join(self.telemetry_columns())
-            self._telemetry = TelemetryFile(Path(folder), type(self).__name__, self.buffer_shape[1], header)
+            self._telemetry = TelemetryFile(Path(folder), self.name, self.buffer_shape[1], header)
             self.keep(**{_SAVED: self._buffer.position})
         elif time.monotonic() - self._saved_at >= _SAVE_S:
             self._save_pending_data()

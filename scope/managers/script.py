@@ -15,6 +15,7 @@ from opticstream.scope.commands.scripts import (
     AbortScriptCommand,
     LoadScriptCommand,
     PauseScriptCommand,
+    ProcessDiedCommand,
     ResumeScriptCommand,
     StartScriptCommand,
     UpdateScriptStatusCommand,
@@ -50,6 +51,8 @@ class ScriptManager(ManagerProcessBase):
         self._runner: ScriptRunner
         self._step = ""
         self._error = ""
+        self._asked = ""
+        """Process that got the newest command."""
 
     def setup(self) -> None:
         """Make the runner. A script is not taken up again in the middle: its state was in the process that died."""
@@ -107,6 +110,12 @@ class ScriptManager(ManagerProcessBase):
         """Take the answer that the script waits for."""
         self._do(self._runner.waiting_updated())
 
+    @register_ipc_command(ProcessDiedCommand)
+    def process_died(self, process_name: str) -> None:
+        """Wait no longer for an answer that nobody owes any more."""
+        if process_name == self._asked:
+            self._do(self._runner.answer_lost(f"{process_name} died"))
+
     # What every process answers, scripts may ask of all at once.
 
     @register_script_command(SetAcquisitionOnCommand)
@@ -133,6 +142,7 @@ class ScriptManager(ManagerProcessBase):
         for output in outputs:
             match output:
                 case SendCommand(command):
+                    self._asked = self.shared.registry.route_for(command).target
                     self.send_ipc(command)
                 case StepReport():
                     self._step = output.text

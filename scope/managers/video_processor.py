@@ -25,7 +25,7 @@ from opticstream.scope.commands.video import (
 )
 from opticstream.scope.ipc import register_ipc_command
 from opticstream.scope.ipc_commands import WaitUntilAcquisitionOnCommand
-from opticstream.scope.manager_process import ManagerProcessBase
+from opticstream.scope.managers.camera_settings import CameraSettingsKeeper
 from opticstream.scope.processing.recorder import Recorder
 from opticstream.scope.processing.stack_task import StackResult, StackTask
 from opticstream.scope.processing.strays import births, end_strays
@@ -43,7 +43,7 @@ _NO_PROFILE = ~(TrackFlag.OUTSIDE_ZLUT | TrackFlag.NO_Z)
 """Flags of beads whose profile is none; those that found no height have a good one."""
 
 
-class VideoProcessorManager(ManagerProcessBase):
+class VideoProcessorManager(CameraSettingsKeeper):
     """Has each stack of frames tracked by a worker, and hands the results on in the order of the frames.
 
     It alone releases stacks, writes the tracks buffer and decides what became of a frame.
@@ -65,7 +65,7 @@ class VideoProcessorManager(ManagerProcessBase):
         self._zlut = ZLutInUse()
         self._next_stack = 0
         """First stack of the video buffer that has not been given out."""
-        self._next_sequence = 0
+        self.next_sequence = 0
         self._next_result = 0
         self._results: dict[int, StackResult] = {}
         self._done_stacks: deque[int] = deque()
@@ -154,18 +154,19 @@ class VideoProcessorManager(ManagerProcessBase):
 
     def _give_out(self) -> None:
         ids, rois = self.get_cached_bead_rois()
-        mode = self._acquisition_mode
+        tracked = slice(None if self._acquisition_mode.tracks else 0)
         while self._pool.idle and self._unread() > 0:
             task = StackTask(
-                sequence=self._next_sequence,
+                sequence=self.next_sequence,
                 stack=self._next_stack,
-                bead_ids=ids if mode.tracks else ids[:0],
-                rois=rois if mode.tracks else rois[:0],
+                bead_ids=ids[tracked],
+                rois=rois[tracked],
+                regions=rois,
                 nm_per_px=self.shared.about["nm_per_px"] / float(self.settings["magnification"]),
                 profile_beads=self._profile_beads(),
             )
             self._pool.submit(task)
-            self._next_sequence += 1
+            self.next_sequence += 1
             self._next_stack += 1
 
     def oldest_frame_ns(self) -> int | None:
@@ -282,6 +283,7 @@ class VideoProcessorManager(ManagerProcessBase):
 
         return RecordingInfo(
             **self.shared.about["recording"],
+            camera_settings=self.camera_settings,
             magnification=float(self.settings["magnification"]),
             settings=self.settings.to_dict(),
             tracking_options=self.tracking_options.model_dump(),
@@ -294,22 +296,18 @@ class VideoProcessorManager(ManagerProcessBase):
         return self._zlut.fitting(self.tracking_options, int(self.settings["ROI"]), self.error)
 
     def _worker_setup(self) -> WorkerSetup:
-        return WorkerSetup(
-            self.tracking_options,
-            self._usable_zlut(),
-            int(self.settings["ROI"]),
-            Path(self.shared.about["kernel_cache"]),
-        )
+        kernels = Path(self.shared.about["kernel_cache"])
+        return WorkerSetup(self.tracking_options, self._usable_zlut(), int(self.settings["ROI"]), kernels)
 
     def _apply_kept(self) -> None:
         self.tracking_options = self.kept.get("tracking_options", self.tracking_options)
-        path = self.kept.get("zlut_path", self.zlut_path)
-        if path:
+        if path := self.kept.get("zlut_path", self.zlut_path):
             self.load_zlut(path)
 
-    def _changed(self) -> None:
-        if hasattr(self, "_pool"):
+    def _changed(self, what: str) -> None:
+        if hasattr(self, "_recorder"):
             self._pool.change(self._worker_setup())
+            self._recorder.start_anew(f"{what} changed")  # a file says how all of its frames were tracked
 
     @register_ipc_command(LoadZLUTCommand)
     def load_zlut(self, filepath: str) -> None:
@@ -330,7 +328,7 @@ class VideoProcessorManager(ManagerProcessBase):
         self.zlut_path = self._zlut.path
         self.keep(zlut_path=self.zlut_path)
         self.show("zlut", self._zlut.shown())
-        self._changed()
+        self._changed("Z-LUT")
         self.send_ipc(ForgetTracksCommand())
 
     @register_ipc_command(SetTrackingOptionsCommand)
@@ -342,14 +340,13 @@ class VideoProcessorManager(ManagerProcessBase):
             self.error("the tracking options cannot be used", str(error))
             return
         self.keep(tracking_options=self.tracking_options)
-        self._changed()
+        self._changed("tracking options")
         self.send_ipc(ForgetTracksCommand())
 
     def set_settings(self, settings: Any) -> None:
         """Use other settings; another region size is another crop size."""
         super().set_settings(settings)
-        self._changed()
-        self._recorder.settings_changed()
+        self._changed("settings")
 
     # What others ask for.
 

@@ -146,6 +146,8 @@ class BeadOwner:
     def _settings_changed(self) -> None:
         if hasattr(self, "_board"):
             self._apply(lambda: self._board.set_roi(int(self._settings["ROI"])))
+            if self._board.roi != int(self._settings["ROI"]):  # refused: nobody is to cut out regions of that size
+                self._settings["ROI"] = self._board.roi
 
     def _apply(self, change: Callable[[], BeadChange]) -> None:
         try:

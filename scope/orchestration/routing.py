@@ -167,6 +167,7 @@ class Routing:
             late = self._waits_for_restart(command.settings)
             self._settings.update(command.settings)
             self._settings_changed()
+            command = replace(command, settings=self._settings.clone())
             for one in late:
                 self._process_command(one)
         elif type(command) in _ACQUISITION:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from opticstream.scope.child_link import ChildLink
 from opticstream.scope.commands.broadcasts import QuitCommand
+from opticstream.scope.commands.scripts import ProcessDiedCommand
 from opticstream.scope.commands.showing import ShowErrorCommand, ShowWarningCommand
 from opticstream.scope.frame_ledger import FrameLedger, FrameOutcome, FrameRange
 from opticstream.scope.ipc import Command
@@ -142,6 +143,7 @@ class Supervision:
             logger.error("%s; it is started anew", how)
             self._restarts += 1
             self._start_manager(name)
+            self._show(ProcessDiedCommand(name))
             self._show(ShowWarningCommand(f"{how} and was started anew"))
         else:
             policy = manager.restart_policy

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -32,6 +33,7 @@ from opticstream.scope.processing.writer_messages import (
     Trouble,
 )
 from opticstream.scope.restart_policy import RestartPolicy
+from opticstream.scope.track_batch import TrackBatch
 
 if TYPE_CHECKING:
     from opticstream.scope.managers.video_processor import VideoProcessorManager
@@ -67,6 +69,8 @@ class Recorder:
         self._recording: StartRecording | None = None
         self._open: StartRecording | None = None
         """The recording that the writer is at; another one may have begun, or none, behind what waits."""
+        self._following: deque[tuple[int, str, StartRecording]] = deque()
+        """Recordings that go on from this one: with which batch, and why. Earlier ones were given out before."""
         self._hardware = HardwareRows(manager.shared.hardware_buffers)
         self._has_file = False
         """Whether the recording has a file that takes rows of devices: there is none before the first tracks."""
@@ -120,9 +124,11 @@ class Recorder:
         if batch is None:
             return
         self._begin_or_end()
+        self._go_on(batch)
         self._enter(batch.frame_numbers, FrameOutcome.TRACKED)
         if self._recording is not None:
-            stack = StoreStack(batch, result.task.stack, result.profiles if self._recording.profiles else {})
+            task, profiles = result.task, result.profiles if self._recording.profiles else {}
+            stack = StoreStack(batch, task.stack, profiles, task.regions)
             if self._has_room_for(stack):
                 self._send(stack)
             else:
@@ -160,14 +166,17 @@ class Recorder:
             self._store_ledger()
 
     def start_anew(self, reason: str) -> None:
-        """Go on in a new recording, if there is one."""
-        if self._recording is not None:
-            self._end(reason)
-            self._begin_or_end()
+        """Go on in a new recording, if there is one, from the next stack that is given out; no frame is left out."""
+        if self._recording is not None and (folder := self._wanted) is not None:
+            self._following.append((self._manager.next_sequence, reason, self._made(folder, 0)))
 
-    def settings_changed(self) -> None:
-        """Go on in a new file that says the new settings."""
-        self.start_anew("settings changed")
+    def _go_on(self, batch: TrackBatch) -> None:
+        """Begin the recording that a batch belongs to."""
+        while self._recording is not None and self._following and self._following[0][0] <= batch.sequence:
+            _, reason, following = self._following.popleft()
+            start_ns = max(self._recording.start_ns, int(batch.timestamps_ns[0]))
+            self._end(reason)
+            self._start(replace(following, start_ns=start_ns))
 
     def note(self, text: str) -> None:
         """Store an operator's note; without a recording it goes to the log alone."""
@@ -221,31 +230,39 @@ class Recorder:
                 self._pipe.send(message)
         self._queue.clear()
 
-    def _begin_or_end(self) -> None:
+    @property
+    def _wanted(self) -> Path | None:
+        """The folder to save into; None: none."""
         acquisition = self._manager.shared.acquisition
-        wanted = Path(acquisition.dir) if acquisition.saving and acquisition.dir is not None else None
-        recording = self._recording
-        if recording is not None and (
-            wanted != recording.folder
-            or (acquisition.mode.video, acquisition.mode.tracks) != (recording.video, recording.tracks)
-        ):
-            self._end("saving was switched off" if wanted is None else "folder or mode was changed")
-            recording = None
-        if recording is None and wanted is not None:
-            self._begin(wanted)
+        return Path(acquisition.dir) if acquisition.saving and acquisition.dir is not None else None
+
+    def _begin_or_end(self) -> None:
+        wanted, mode = self._wanted, self._manager.shared.acquisition.mode
+        last = self._following[-1][2] if self._following else self._recording
+        if last is None:
+            if wanted is not None:
+                self._begin(wanted)
+        elif wanted is None:
+            self._following.clear()
+            self._end("saving was switched off")
+        elif (wanted, mode.video, mode.tracks) != (last.folder, last.video, last.tracks):
+            self.start_anew("folder or mode was changed")
 
     def _begin(self, folder: Path) -> None:
-        manager = self._manager
-        mode, settings = manager.shared.acquisition.mode, manager.settings
-        start_ns = time.time_ns()
+        manager, start_ns = self._manager, time.time_ns()
         if self._saves_from_birth:
             oldest_ns = manager.oldest_frame_ns()
             if oldest_ns is None:
                 return  # the first stack says when it begins
             start_ns = min(start_ns, oldest_ns)
             self._saves_from_birth = False
+        self._hardware.begin(start_ns)
+        self._start(self._made(folder, start_ns))
+
+    def _made(self, folder: Path, start_ns: int) -> StartRecording:
+        manager, settings, mode = self._manager, self._manager.settings, self._manager.shared.acquisition.mode
         rotates = settings["tracking data file rotation enabled"]
-        self._recording = StartRecording(
+        return StartRecording(
             folder,
             manager.recording_info(),
             start_ns,
@@ -255,11 +272,12 @@ class Recorder:
             manager.video_kind,
             manager.save_profiles,
         )
-        self._has_file = False
-        self._hardware.begin(start_ns)
+
+    def _start(self, recording: StartRecording) -> None:
+        self._recording, self._has_file = recording, False
         if self._process is None:
             self._spawn()
-        self._send(self._recording)
+        self._send(recording)
 
     def _end(self, reason: str) -> None:
         self._store_hardware(last=True)

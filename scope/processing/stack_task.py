@@ -20,6 +20,8 @@ class StackTask:
     """(B,)."""
     rois: NDArray[np.uint32]
     """x0, x1, y0, y1, px, (B, 4)."""
+    regions: NDArray[np.uint32]
+    """Likewise, of all beads, also where none is tracked: of them video is recorded."""
     nm_per_px: float
     """Edge of a camera pixel divided by the magnification, nm."""
     profile_beads: tuple[int, ...] | None = ()

@@ -115,9 +115,9 @@ class _Files:
 
     def _store_video(self, message: StoreStack) -> None:
         batch = message.batch
-        if self._kind == "full" or len(batch.rois):
+        if self._kind == "full" or len(message.regions):
             stack = self._video_buffer.stack(message.stack)
-            images = stack.frames if self._kind == "full" else crops_of(stack.frames, batch.rois)
+            images = stack.frames if self._kind == "full" else crops_of(stack.frames, message.regions)
             self._video.append(images, batch.frame_numbers, batch.timestamps_ns)
 
     def _store_hardware(self, message: StoreHardware) -> list[Answer]:

@@ -45,6 +45,8 @@ class StoreStack:
     """Number of the stack in the video buffer; it is not released before it is acknowledged."""
     profiles: "Mapping[int, NDArray[np.float64]]" = field(default_factory=dict)
     """By bead, grey levels, (frames, bins); of recordings that save profiles."""
+    regions: NDArray[np.uint32] = field(default_factory=lambda: np.empty((0, 4), np.uint32))
+    """Of which video is recorded, (n, 4); those of the batch, or of all beads where none is tracked."""
 
     @property
     def nbytes(self) -> int:

@@ -177,8 +177,19 @@ def test_a_script_that_fails_ends_the_scope(site):
     bad.write_text(
         "from opticstream.scope.scripting import SleepCommand\n\n\ndef main(scope):\n    yield SleepCommand(0.01)\n    raise ValueError('no stage')\n"
     )
-    failed = run_command(environment, "scope", "run", *SMALL, "--beads", "3", "--script", bad, expect=1)
-    assert "bad.py" in failed.stderr and "no stage" in failed.stderr and "line 6" in failed.stderr
+    for until_then in ((), ("--seconds", "1")):
+        line = ("--beads", "3", "--script", bad, *until_then)
+        failed = run_command(environment, "scope", "run", *SMALL, *line, expect=1)
+        assert "bad.py" in failed.stderr and "no stage" in failed.stderr and "line 6" in failed.stderr
+        assert "its script failed" in failed.stdout
+
+
+def test_files_of_an_earlier_run_are_not_this_one_s(site):
+    environment, folder = site
+    (folder / "Tracking Data 2020-01-01 00-00-00.000000.h5").write_text("of another day")
+    line = ("--beads", "0", "--seconds", "0", "--save", folder, "--json")
+    found = json.loads(run_command(environment, "scope", "run", *SMALL, *line).stdout)
+    assert found["files"] == [] and "accuracy" not in found
 
 
 def test_a_camera_beads_and_script_of_ones_own(site):

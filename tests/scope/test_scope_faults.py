@@ -190,3 +190,18 @@ def test_a_buffer_that_overflows_loses_frames_that_are_counted(tmp_path):
     ledger = checked(recordings(tmp_path)[-1].ledger)
     lost = sum(len(one) for one in ledger.ranges() if one.outcome.name == "DROPPED")
     assert 10 <= lost <= dropped
+
+
+def test_a_script_does_not_wait_for_an_answer_of_a_process_that_died(tmp_path):
+    script = tmp_path / "waits.py"
+    script.write_text(
+        "from opticstream.scope.scripting import Script, WaitUntilAcquisitionOnCommand\n"
+        "script = Script()\nscript.append(WaitUntilAcquisitionOnCommand(False), wait=True)\n"
+    )
+    scope = make_scope(settings=ONE_WORKER)
+    scope.script_manager.autostart = script
+    with running(scope):
+        until(lambda: "WaitUntil" in scope.values.get("script", {}).get("step", ""), "the script waits")
+        kill_manager(scope, VIDEO)
+        until(lambda: scope.values["script"]["status"] == "Error", "the script's end", 20)
+    assert "VideoProcessorManager died" in scope.values["script"]["error"]

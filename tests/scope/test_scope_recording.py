@@ -12,6 +12,7 @@ from opticstream.scope.frame_ledger import FrameOutcome
 from opticstream.scope.managers.simulated_focus_motor import SimulatedFocusMotor
 from support.running_scope import make_scope, running
 from support.scope_faults import (
+    CountingDevice,
     busy_writer,
     checked,
     kill_helper,
@@ -140,3 +141,18 @@ def test_a_recording_has_the_rows_of_the_devices_and_profiles_where_they_are_ask
     times = {int(line.split()[0].replace(".", "")) for line in text.read_text("ascii").splitlines()[1:]}
     assert times == set(recording.frame_timestamps_ns.tolist())
     assert np.nanstd(lines[:, 2:], axis=0).max() > 0
+
+
+def test_two_devices_of_one_class_have_a_file_each(tmp_path):
+    scope = make_scope(tmp_path)
+    for name in ("left", "right"):
+        device = CountingDevice()
+        device.name = name
+        scope.add_hardware(device)
+    with running(scope):
+        recording_begun(scope)
+        buffers = [scope._hardware_buffers[name] for name in ("left", "right")]
+        until(lambda: all(buffer.written >= 60 for buffer in buffers), "rows of both")
+    for name in ("left", "right"):
+        numbers = np.loadtxt(tmp_path / f"{name}.txt")[:, 1]
+        assert len(numbers) >= 30 and (np.diff(numbers) == 1).all()
