@@ -155,7 +155,7 @@ class VideoProcessorManager(CameraSettingsKeeper):
     def _give_out(self) -> None:
         ids, rois = self.get_cached_bead_rois()
         tracked = slice(None if self._acquisition_mode.tracks else 0)
-        while self._pool.idle and self._unread() > 0:
+        while self._pool.idle and self._unread() > 0 and self._camera_is_known():
             task = StackTask(
                 sequence=self.next_sequence,
                 stack=self._next_stack,
