@@ -117,7 +117,8 @@ def _longest_axis(spec: SimulationSpec) -> int:
     fields = (4 * nx, ny, nz) if spec.kind.startswith("complex") else ()
     spectrometer = spec.spectrometer
     spectra = () if spectrometer is None or spectrometer.packing else (spectrometer.samples, nx, ny)
-    return max((0, *fields, *spectra))
+    longest: int = max((0, *fields, *spectra))
+    return longest
 
 
 def _session(

@@ -7,7 +7,6 @@ from opticstream.scope.commands.camera import KeepCameraSettingsCommand
 from opticstream.scope.ipc import register_ipc_command
 from opticstream.scope.manager_process import ManagerProcessBase
 
-
 _LATE_S = 5.0
 """Frames do not wait longer for what the camera's process says before the first of them."""
 
