@@ -137,7 +137,8 @@ class Answering:
             while not (over := sent.over.wait(_LOOK_S)) and time.monotonic() < deadline:
                 if self._quit_reason is not None or self._links.get(target) is not link:
                     break
-            over |= self._quit_reason is not None
+            # The echo of a process that began anew meanwhile says nothing of a command that the old one had.
+            over = self._quit_reason is not None or (over and self._links.get(target) is link)
         finally:
             self._sent.forget(sent)
         problems = [{"text": text, "details": details} for text, details in sent.told]
